@@ -1,0 +1,332 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Talk to the SendClean API: its four calls, with pacing, retries where they are safe, and typed errors."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome
+from ansible_collections.sendclean.email.plugins.module_utils._model import User, parse_listing, password_in
+from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
+
+REQUESTS_IMPORT_ERROR: str | None
+try:
+    import requests
+    from urllib3.exceptions import HTTPError, InvalidHeader
+    from urllib3.util import Retry
+except ImportError:
+    REQUESTS_IMPORT_ERROR = traceback.format_exc()
+else:
+    REQUESTS_IMPORT_ERROR = None
+
+VERSION = "1.0.0"
+
+# How often a call is made at most where its answer is lost.
+MAX_ATTEMPTS = 4
+
+# Text shorter than this is too likely to be part of other words to be masked inside of them.
+SHORT_SECRET = 8
+
+# Answers after which a repeat would fail the same way.
+_FINAL_KINDS = ("ValidationError", "AuthenticationError")
+
+_T = TypeVar("_T")
+
+
+class Client:
+    """The four calls of the API for one account. Every failure is a CallError."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._pace = Pace(connection.requests_per_minute)
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = f"sendclean.email/{VERSION} {requests.utils.default_user_agent()}"
+        # A session without credentials of its own takes them from ~/.netrc.
+        self._session.auth = lambda request: request
+
+    def list_smtp(self) -> dict[str, User]:
+        """Return the users of the account by name."""
+        return self._repeatable("listSmtp", {}, parse_listing)
+
+    def listings(self, seconds: float) -> Iterator[dict[str, User]]:
+        """Yield one listing after another, at growing intervals, the last at least ``seconds`` after the first.
+
+        A listing may lag behind a write, so that one alone does not prove that something did not happen.
+        """
+        deadline = time.monotonic() + seconds
+        pause = 0.5
+        while True:
+            yield self.list_smtp()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, 8.0)
+
+    def edit_smtp(self, smtp_user_name: str, parameters: Mapping[str, Any]) -> None:
+        """Set the given fields of a user. The API leaves the others as they are."""
+        self._repeatable("editSmtp", {"smtp_user_name": smtp_user_name, **parameters}, lambda body: None)
+
+    def add_smtp(self, total_limit: int, hourly_limit: int) -> str:
+        """Create a user and return the name that the server chose. Made once: see CallError.outcome."""
+        return self._once("addSmtp", {"total_limit": total_limit, "hourly_limit": hourly_limit}, _name_in)
+
+    def reset_smtp_password(self, smtp_user_name: str) -> str:
+        """Give a user a new password and return it. Made once: see CallError.outcome."""
+        return self._once("resetSmtpPassword", {"smtp_user_name": smtp_user_name}, _new_password_in)
+
+    def _once(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
+        # A pooled connection that the server is about to close would lose the answer of a call that cannot be repeated.
+        self._session.close()
+        return self._past_rate_limit(call, parameters, read)
+
+    def _repeatable(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
+        attempt = 1
+        while True:
+            try:
+                return self._past_rate_limit(call, parameters, read)
+            except CallError as error:
+                if error.outcome is Outcome.REFUSED or attempt == MAX_ATTEMPTS:
+                    raise
+            time.sleep(backoff(attempt))
+            attempt += 1
+
+    def _past_rate_limit(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
+        """Make a call. HTTP 429 says that it was not carried out, so that every call may be repeated after it."""
+        waited = 0.0
+        refusals = 0
+        while True:
+            self._pace.wait()
+            response = self._post(call, parameters)
+            if response.status_code != 429:
+                return self._read(call, response, read)
+            left = self.connection.retry_timeout - waited
+            if left <= 0:
+                raise self._rate_limit_error(call, response)
+            pause = min(left, pause_after_429(response.headers.get("Retry-After"), refusals))
+            time.sleep(pause)
+            waited += pause
+            refusals += 1
+
+    def _post(self, call: str, parameters: Mapping[str, Any]) -> requests.Response:
+        connection = self.connection
+        try:
+            return self._session.post(
+                f"{connection.base_url}/settings/{call}",
+                json={"owner_id": connection.owner_id, "token": connection.token, **parameters},
+                timeout=connection.timeout,
+                allow_redirects=False,
+                # Given with each request: REQUESTS_CA_BUNDLE would win over the session's.
+                verify=connection.verify,
+                proxies={"no_proxy": "*"} if connection.is_loopback else None,
+            )
+        except (requests.RequestException, HTTPError, OSError, UnicodeError) as exc:
+            reason = self._scrub(_reason(exc, connection.timeout))
+            raise CallError(
+                f"{call} got no answer from {connection.base_url}: {reason}. "
+                "Check api_url or app_domain, the network, proxies and timeout.",
+                call=call,
+                name="TransportError",
+                outcome=Outcome.LOST,
+                message=reason,
+            ) from None
+
+    def _read(self, call: str, response: requests.Response, read: Callable[[Mapping[str, Any]], _T]) -> _T:
+        """Read an answer. The body's ``status`` decides, whatever the HTTP code: the sources disagree on codes."""
+        body = _json_object(response)
+        if body is None:
+            raise self._protocol_error(call, response, f"is not a JSON object{_about(response)}")
+        if body.get("status") == "success":
+            try:
+                return read(body)
+            except ValueError as exc:
+                raise self._protocol_error(call, response, f"makes no sense: {exc}") from None
+        if body.get("status") == "error" or response.status_code >= 400:
+            raise self._api_error(call, response, body)
+        raise self._protocol_error(call, response, "has no status of success or error")
+
+    def _protocol_error(self, call: str, response: requests.Response, problem: str) -> CallError:
+        problem = self._scrub(problem)
+        return CallError(
+            f"The answer of {self.connection.base_url} to {call} {problem} (HTTP {response.status_code}). "
+            "Check api_url or app_domain: is this the API of SendClean?",
+            call=call,
+            name="ProtocolError",
+            outcome=Outcome.LOST,
+            message=f"The answer {problem}",
+            http_status=response.status_code,
+        )
+
+    def _rate_limit_error(self, call: str, response: requests.Response) -> CallError:
+        body = _json_object(response) or {}
+        text = self._scrub(_text(body)) or "too many requests"
+        return CallError(
+            f"SendClean still refuses {call} with HTTP 429 after {self.connection.retry_timeout:g} s of waiting "
+            f"(retry_timeout): {text}. Lower requests_per_minute, or raise retry_timeout.",
+            call=call,
+            name="RateLimitError",
+            outcome=Outcome.REFUSED,
+            message=text,
+            code=_code(body),
+            http_status=response.status_code,
+        )
+
+    def _api_error(self, call: str, response: requests.Response, body: Mapping[str, Any]) -> CallError:
+        kind, text = _kind(body), self._scrub(_text(body))
+        final = kind in _FINAL_KINDS or _is_unknown_path(body)
+        if kind == "AuthenticationError":
+            advice = f". Check owner_id and token: they must belong together, and to {self.connection.base_url}."
+        elif _is_unknown_path(body):
+            advice = f". {self.connection.base_url} is no base URL of the API: check api_url or app_domain."
+        else:
+            advice = f" ({kind})."
+        if final:
+            outcome = Outcome.REFUSED
+        else:
+            # HTTP 5xx with a kind is still an answer: the kind weighs more than the code.
+            outcome = Outcome.UNKNOWN
+        return CallError(
+            f"SendClean answered {call} with an error: {text or 'no message'}{advice}",
+            call=call,
+            name=kind,
+            outcome=outcome,
+            message=text,
+            code=_code(body),
+            http_status=response.status_code,
+        )
+
+    def _scrub(self, text: str) -> str:
+        """Mask the token in a text of the server's: some servers echo what they were sent."""
+        token = self.connection.token
+        for secret in {token, json.dumps(token)[1:-1]}:
+            pattern = re.escape(secret)
+            if len(secret) < SHORT_SECRET:
+                pattern = rf"(?<!\w){pattern}(?!\w)"
+            text = re.sub(pattern, "********", text)
+        return text
+
+
+class Pace:
+    """Token bucket that keeps any minute, bursts included, at or under ``requests_per_minute`` (0: no pacing).
+
+    A burst of b calls and a steady rate of r a minute are at most b + r calls in a minute. With b a twelfth
+    of the quota (5 at most) and r 91 % of it, the sum stays just under the quota.
+    """
+
+    def __init__(self, requests_per_minute: int) -> None:
+        self._per_second = requests_per_minute * 0.91 / 60
+        self._burst = max(1.0, min(5.0, requests_per_minute / 12))
+        self._available = self._burst
+        self._updated = time.monotonic()
+
+    def wait(self) -> None:
+        """Return when the next call may be made."""
+        if not self._per_second:
+            return
+        now = time.monotonic()
+        self._available = min(self._burst, self._available + (now - self._updated) * self._per_second)
+        self._updated = now
+        if self._available < 1:
+            time.sleep((1 - self._available) / self._per_second)
+            self._updated = time.monotonic()
+            self._available = 1
+        self._available -= 1
+
+
+def backoff(attempt: int) -> float:
+    """Return the seconds to wait after the given attempt (1, 2, 3): about 0.5, 1, 2; under 6 s in all."""
+    return random.uniform(0.5, 1.5) * 0.5 * 2 ** (attempt - 1)
+
+
+def pause_after_429(retry_after: str | None, refusals: int) -> float:
+    """Return the seconds to wait: what the server says, else exponentially from 1 to 60, with jitter.
+
+    ``Retry-After`` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3).
+    """
+    pause: float = min(60.0, 2.0**refusals)
+    if retry_after is not None:
+        try:
+            # Never less than a moment: a server that says 0 would be asked again and again.
+            pause = max(0.5, float(Retry().parse_retry_after(retry_after)))
+        except (InvalidHeader, OverflowError, ValueError):
+            pass
+    return pause * random.uniform(1.0, 1.1)
+
+
+def _reason(exc: Exception, timeout: float) -> str:
+    """Say why no answer came, without the noise of urllib3's nested messages."""
+    if isinstance(exc, requests.Timeout):
+        return f"timed out after {timeout:g} s"
+    inner: Any = exc
+    while True:
+        deeper = getattr(inner, "reason", None) or next((arg for arg in inner.args if isinstance(arg, Exception)), None)
+        if not isinstance(deeper, Exception):
+            break
+        inner = deeper
+    # urllib3 puts the connection object's repr before the text.
+    return re.sub(r"^.*?object at 0x[0-9a-f]+>:? ?", "", str(inner)) or type(inner).__name__
+
+
+def _json_object(response: requests.Response) -> dict[str, Any] | None:
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _about(response: requests.Response) -> str:
+    """Describe an answer without showing it: it may hold passwords."""
+    if response.is_redirect:
+        return ", but a redirect, which is never followed"
+    content_type = response.headers.get("Content-Type", "unknown type")
+    return f" but {len(response.content)} bytes of {content_type}"
+
+
+def _kind(body: Mapping[str, Any]) -> str:
+    """Return the kind of an error: ``name`` in the vendor's examples, ``type`` in its tables."""
+    for key in ("name", "type"):
+        kind = body.get(key)
+        if isinstance(kind, str) and kind:
+            return kind
+    return "GeneralError"
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    """Return an error's message: a string, in one source a list of strings."""
+    message = body.get("message")
+    if isinstance(message, list):
+        return "; ".join(str(part) for part in message)
+    return "" if message is None else str(message)
+
+
+def _code(body: Mapping[str, Any]) -> int | None:
+    code = body.get("code")
+    return code if isinstance(code, int) else None
+
+
+def _is_unknown_path(body: Mapping[str, Any]) -> bool:
+    return _kind(body) == "Invalid Request" or _text(body).strip(" .!").lower() == "page not found"
+
+
+def _name_in(body: Mapping[str, Any]) -> str:
+    name = body.get("smtp_user_name")
+    if not isinstance(name, str) or not name:
+        raise ValueError("it has no smtp_user_name")
+    return name
+
+
+def _new_password_in(body: Mapping[str, Any]) -> str:
+    password = password_in(body)
+    if password is None:
+        raise ValueError("it has no smtp_password")
+    return password

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can go wrong, as exceptions that carry all that a task has to say about it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+
+class SendCleanError(Exception):
+    """Any failure that a task reports. ``str()`` of it is written for people and holds no secret.
+
+    ``done`` is what goes into the task's result of what was done before.
+    """
+
+    done: Mapping[str, Any] = {}
+
+    def details(self) -> dict[str, Any]:
+        """Return what goes into the task's result beside ``msg``."""
+        return {}
+
+
+class OptionError(SendCleanError):
+    """An option has a value that cannot be used. Raised before anything is sent."""
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(f"{option} {problem}")
+        self.option = option
+
+
+class RefusedError(SendCleanError):
+    """What is asked for contradicts what the account or the bindings file shows."""
+
+
+class BindingsError(SendCleanError):
+    """The bindings file cannot be used as it is. It is never overwritten in that case."""
+
+
+class VerificationError(SendCleanError):
+    """SendClean accepted a write, but its listing does not show it."""
+
+
+class Outcome(enum.Enum):
+    """What is known about a call that failed."""
+
+    REFUSED = "not carried out"
+    UNKNOWN = "an error answer after which the call may have been carried out"
+    LOST = "no usable answer: the call may have been carried out"
+
+
+class CallError(SendCleanError):
+    """A call of the API failed.
+
+    ``name`` is the API's kind (``ValidationError``, ``GeneralError``, …), or ``RateLimitError``,
+    ``TransportError``, ``ProtocolError``. ``message`` is the API's text, ``http_status`` is None
+    where no HTTP answer came.
+    """
+
+    def __init__(
+        self,
+        msg: str,
+        *,
+        call: str,
+        name: str,
+        outcome: Outcome,
+        message: str,
+        code: int | None = None,
+        http_status: int | None = None,
+    ) -> None:
+        super().__init__(msg)
+        self.call = call
+        self.name = name
+        self.outcome = outcome
+        self.message = message
+        self.code = code
+        self.http_status = http_status
+
+    def details(self) -> dict[str, Any]:
+        return {
+            "error": {
+                "call": self.call,
+                "name": self.name,
+                "code": self.code,
+                "message": self.message,
+                "http_status": self.http_status,
+            }
+        }

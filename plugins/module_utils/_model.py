@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The nouns: a user as listSmtp shows it, a user as the caller wants it, a write call, what the bindings file says."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ENABLE = "Enable"
+DISABLE = "Disable"
+
+# The table in the vendor's documentation calls the type of "status" integer, its examples show words.
+_STATUSES = {"enable": ENABLE, "1": ENABLE, "true": ENABLE, "disable": DISABLE, "0": DISABLE, "false": DISABLE}
+
+
+@dataclass(frozen=True)
+class User:
+    """An SMTP user as SendClean holds it."""
+
+    smtp_user_name: str
+    status: str
+    total_limit: int | None
+    hourly_limit: int | None
+    password: str | None = field(default=None, repr=False)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what may be shown of the user, in the API's names."""
+        return {
+            "smtp_user_name": self.smtp_user_name,
+            "status": self.status,
+            "total_limit": self.total_limit,
+            "hourly_limit": self.hourly_limit,
+        }
+
+
+# A listing keeps the users by name; the API does not define their order.
+Listing = Mapping[str, User]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An SMTP user as the caller wants it. At least one of ``alias`` and ``smtp_user_name`` is set."""
+
+    alias: str | None = None
+    smtp_user_name: str | None = None
+    state: str = "present"
+    total_limit: int | None = None
+    hourly_limit: int | None = None
+
+    def limits(self) -> dict[str, int]:
+        """Return the limits that were given."""
+        given = {"total_limit": self.total_limit, "hourly_limit": self.hourly_limit}
+        return {name: limit for name, limit in given.items() if limit is not None}
+
+    def fields(self) -> dict[str, Any]:
+        """Return what listSmtp has to show. There is no delete in the API: absent means disabled."""
+        if self.state == "absent":
+            return {"status": DISABLE}
+        return {**self.limits(), "status": ENABLE}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A write call. ``smtp_user_name`` is None for a user that is still to be created."""
+
+    call: str
+    smtp_user_name: str | None
+    parameters: Mapping[str, Any]
+
+    def facts(self) -> dict[str, Any]:
+        """Return the operation as the task's result shows it."""
+        return {"call": self.call, "smtp_user_name": self.smtp_user_name, "parameters": dict(self.parameters)}
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A creation that was begun: its limits, and the names that the account listed before."""
+
+    total_limit: int
+    hourly_limit: int
+    smtp_user_names: frozenset[str]
+
+    @classmethod
+    def of(cls, wanted: Wanted, listing: Listing) -> Intent:
+        """Return the intent to create what is wanted, which has both limits."""
+        return cls(wanted.total_limit or 0, wanted.hourly_limit or 0, frozenset(listing))
+
+
+@dataclass(frozen=True)
+class Bindings:
+    """What the bindings file says of one account. ``place`` tells a person where its aliases stand."""
+
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    intents: Mapping[str, Intent] = field(default_factory=dict)
+    password_times: Mapping[str, datetime.datetime] = field(default_factory=dict)
+    place: str = ""
+
+    def alias_of(self, smtp_user_name: str) -> str | None:
+        """Return the alias that a user has."""
+        return self._by_name.get(smtp_user_name)
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, str]:
+        return {name: alias for alias, name in self.aliases.items()}
+
+
+def parse_listing(body: Mapping[str, Any]) -> dict[str, User]:
+    """Read the answer of listSmtp. Raises ValueError where it makes no sense; the text holds no secret."""
+    entries = body.get("smtp_list")
+    if not isinstance(entries, list):
+        raise ValueError("smtp_list is not a list")
+    users: dict[str, User] = {}
+    for index, entry in enumerate(entries):
+        try:
+            user = _parse_user(entry)
+        except ValueError as exc:
+            raise ValueError(f"smtp_list[{index}]: {exc}") from None
+        if user.smtp_user_name in users:
+            raise ValueError(f"smtp_list[{index}]: {user.smtp_user_name} is listed twice")
+        users[user.smtp_user_name] = user
+    return users
+
+
+def _parse_user(entry: Any) -> User:
+    if not isinstance(entry, dict):
+        raise ValueError("is not an object")
+    name = entry.get("smtp_user_name")
+    if not isinstance(name, str) or not name:
+        raise ValueError("has no smtp_user_name")
+    status = _STATUSES.get(str(entry.get("status")).lower())
+    if status is None:
+        raise ValueError("has a status that is neither Enable nor Disable")
+    return User(
+        smtp_user_name=name,
+        status=status,
+        total_limit=_parse_limit(entry, "total_limit"),
+        hourly_limit=_parse_limit(entry, "hourly_limit"),
+        password=password_in(entry),
+    )
+
+
+def _parse_limit(entry: Mapping[str, Any], key: str) -> int | None:
+    """Read a limit: an integer or a numeric string. A user without a limit is shown with null."""
+    value = entry.get(key)
+    if value is None:
+        return None
+    if isinstance(value, float) and math.isfinite(value) and value >= 0 and value == int(value):
+        return int(value)
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError(f"has a {key} that is not a number")
+
+
+def password_in(entry: Mapping[str, Any]) -> str | None:
+    """Return the password of an answer: the examples call it ``password``, the table ``smtp_password``."""
+    for key in ("smtp_password", "password"):
+        value = entry.get(key)
+        if isinstance(value, str) and value:
+            return value
+    return None

@@ -1,0 +1,148 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: a new password for an SMTP user of a SendClean account."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_password_reset
+short_description: Reset the password of an SMTP user of a SendClean account
+version_added: 1.0.0
+author:
+  - sendclean.email contributors (@sendclean-email)
+description:
+  - Gives an SMTP user a new password, which SendClean chooses, and returns it.
+  - Without O(current_password) or O(max_age_days) this is an action, it resets the password every time. With one of them,
+    or both, it resets the password only where that is needed.
+  - The password is reset once, also when the answer to the reset is lost. C(listSmtp) tells then what happened.
+extends_documentation_fragment:
+  - sendclean.email.sendclean
+  - sendclean.email.sendclean.bindings
+  - sendclean.email.sendclean.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details: What changes is a password, which is not shown.
+  idempotent:
+    support: partial
+    details: With O(current_password), or with O(max_age_days) greater than zero. Without, it is an action.
+options:
+  smtp_user_name:
+    description: The user's name at SendClean. One of O(smtp_user_name) and O(alias) is required.
+    type: str
+  alias:
+    description: The user's alias in the bindings file. Needs O(bindings_path).
+    type: str
+  current_password:
+    description: Reset the password only while this is still the one in force, so that a leaked password is replaced once.
+    type: str
+  max_age_days:
+    description:
+      - Reset the password only when the last one known is older than this number of days, or when none is known.
+      - Zero or more, fractions included. Needs O(bindings_path), where the time of each creation and reset is kept.
+    type: float
+seealso:
+  - module: sendclean.email.smtp_user
+notes:
+  - The result holds the new password in clear. Use C(no_log) on the task.
+"""
+
+EXAMPLES = r"""
+- name: Replace the password of billing every 90 days
+  sendclean.email.smtp_password_reset:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    alias: billing
+    max_age_days: 90
+  no_log: true
+  register: billing_password
+
+- name: Replace a password that has leaked, once
+  sendclean.email.smtp_password_reset:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    smtp_user_name: smtp12345
+    current_password: "{{ leaked_password }}"
+  no_log: true
+"""
+
+RETURN = r"""
+smtp_user_name:
+  description: The user's name at SendClean.
+  returned: success
+  type: str
+  sample: smtp12345
+alias:
+  description: The user's alias in the bindings file, null where it has none or no file was given.
+  returned: success
+  type: str
+  sample: billing
+smtp_password:
+  description: The new password in clear.
+  returned: changed, and not in check mode
+  type: str
+  sample: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER
+error:
+  description: The API call that failed, as in M(sendclean.email.smtp_user#module).
+  returned: failure of a call
+  type: dict
+  sample:
+    call: resetSmtpPassword
+    name: ValidationError
+    code: -1
+    message: smtp user required !!
+    http_status: 200
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._client import Client
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
+from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, run
+from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_empty
+from ansible_collections.sendclean.email.plugins.module_utils._reset import Reset, reset_password
+
+
+def reset(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
+    """Reset the password if the guards allow it, and return the task's result."""
+    refuse_empty(params, "smtp_user_name", "alias", "current_password")
+    age = params["max_age_days"]
+    if age is not None and not (math.isfinite(age) and age >= 0):
+        raise OptionError("max_age_days", f"must be a number of days, 0 or more, not {age}")
+    asked = Reset(**{name: params[name] for name in ("smtp_user_name", "alias", "current_password", "max_age_days")})
+    done = reset_password(client, file, asked, check_mode)
+    result = {"changed": done.changed, "smtp_user_name": done.smtp_user_name, "alias": done.alias}
+    return {**result, "smtp_password": done.password} if done.password else result
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **CONNECTION_OPTIONS,
+            "bindings_path": BINDINGS_PATH,
+            "smtp_user_name": {"type": "str"},
+            "alias": {"type": "str"},
+            "current_password": {"type": "str", "no_log": True},
+            "max_age_days": {"type": "float"},
+        },
+        required_one_of=[("smtp_user_name", "alias")],
+        mutually_exclusive=[("smtp_user_name", "alias")],
+        required_by={"alias": "bindings_path", "max_age_days": "bindings_path"},
+        supports_check_mode=True,
+    )
+    run(module, reset)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: one SMTP user of a SendClean account."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_user
+short_description: Manage one SMTP user of a SendClean account
+version_added: 1.0.0
+author:
+  - sendclean.email contributors (@sendclean-email)
+description:
+  - Creates, changes, enables and disables an SMTP user of an account at SendClean.
+  - SendClean chooses the names of users itself. To say which user is meant before it exists, give it an O(alias). Which
+    user an alias got is recorded in the bindings file, O(bindings_path), so that a second run finds the same user again.
+  - A user is created exactly once, also when the answer to the creation is lost or the run dies half-way.
+  - The API has no delete. O(state=absent) disables a user, which keeps its name, password and limits.
+extends_documentation_fragment:
+  - sendclean.email.sendclean
+  - sendclean.email.sendclean.bindings
+  - sendclean.email.sendclean.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  alias:
+    description:
+      - A name of your own for the user. It is kept in the bindings file, SendClean does not know it.
+      - Needs O(bindings_path). One of O(alias) and O(smtp_user_name) is required.
+    type: str
+  smtp_user_name:
+    description:
+      - The name that SendClean gave the user.
+      - Together with an O(alias) that is not bound yet, the user is adopted, that is, bound to the alias.
+    type: str
+  state:
+    description:
+      - V(present) ensures that the user exists, is enabled and has the limits that are given.
+      - V(absent) ensures that the user is disabled. Its binding stays, so that V(present) enables the same user again.
+        Limits are not enforced.
+    type: str
+    choices: [present, absent]
+    default: present
+  total_limit:
+    description:
+      - How many messages the user may send in all. Greater than zero.
+      - Required to create a user. Where it is not given, an existing user keeps its limit.
+    type: int
+  hourly_limit:
+    description:
+      - How many messages the user may send in an hour. Greater than zero.
+      - Required to create a user. Where it is not given, an existing user keeps its limit.
+    type: int
+  include_password:
+    description: Whether the result holds the user's password, in clear. Use C(no_log) on the task then.
+    type: bool
+    default: false
+seealso:
+  - module: sendclean.email.smtp_user_info
+  - module: sendclean.email.smtp_password_reset
+notes:
+  - A task that finds everything as it should be makes one call, C(listSmtp). So does every task in check mode.
+"""
+
+EXAMPLES = r"""
+- name: There is a user for billing
+  sendclean.email.smtp_user:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    alias: billing
+    total_limit: 10000
+    hourly_limit: 500
+
+- name: Users with the account's options given once
+  module_defaults:
+    group/sendclean.email.sendclean:
+      owner_id: "{{ sendclean_owner_id }}"
+      token: "{{ sendclean_token }}"
+  vars:
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+  block:
+    - name: Adopt a user that was created by hand
+      sendclean.email.smtp_user:
+        bindings_path: "{{ bindings_path }}"
+        alias: newsletter
+        smtp_user_name: smtp12345
+        hourly_limit: 200
+
+    - name: The user for billing may not send any more
+      sendclean.email.smtp_user:
+        bindings_path: "{{ bindings_path }}"
+        alias: billing
+        state: absent
+
+    - name: Change a limit of a user without an alias
+      sendclean.email.smtp_user:
+        smtp_user_name: smtp67890
+        total_limit: 2000
+"""
+
+RETURN = r"""
+smtp_user:
+  description: The user as SendClean holds it after the task, or, in check mode, would hold it. Null where there is no such user.
+  returned: success
+  type: dict
+  contains:
+    alias:
+      description: The user's alias in the bindings file, null where it has none or no file was given.
+      type: str
+      returned: always
+      sample: billing
+    smtp_user_name:
+      description: The name that SendClean chose. Null in check mode for a user that would be created.
+      type: str
+      returned: always
+      sample: smtp12345
+    status:
+      description: V(Enable) or V(Disable).
+      type: str
+      returned: always
+      sample: Enable
+    total_limit:
+      description: How many messages the user may send in all.
+      type: int
+      returned: always
+      sample: 10000
+    hourly_limit:
+      description: How many messages the user may send in an hour.
+      type: int
+      returned: always
+      sample: 500
+    smtp_password:
+      description: The password in clear.
+      type: str
+      returned: O(include_password=true)
+      sample: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER
+operations:
+  description: The calls that wrote to the account or, in check mode, would.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    call:
+      description: V(addSmtp) or V(editSmtp).
+      type: str
+      returned: always
+      sample: editSmtp
+    smtp_user_name:
+      description: The user. Null in check mode for a user that would be created.
+      type: str
+      returned: always
+      sample: smtp12345
+    parameters:
+      description: What is set, in the names of the API.
+      type: dict
+      returned: always
+      sample:
+        hourly_limit: 200
+error:
+  description: The API call that failed.
+  returned: failure of a call
+  type: dict
+  contains:
+    call:
+      description: The call.
+      type: str
+      returned: always
+      sample: listSmtp
+    name:
+      description:
+        - The kind that the API answered, such as V(ValidationError), V(GeneralError), V(AuthenticationError).
+        - V(RateLimitError) for HTTP 429, V(TransportError) where no answer came, V(ProtocolError) for an answer that makes
+          no sense.
+      type: str
+      returned: always
+      sample: AuthenticationError
+    code:
+      description: The code in the answer, null where there is none.
+      type: int
+      returned: always
+      sample: -1
+    message:
+      description: The text of the API.
+      type: str
+      returned: always
+      sample: Token MissMatch
+    http_status:
+      description: The HTTP status, null where no answer came.
+      type: int
+      returned: always
+      sample: 200
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._client import Client
+from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, run
+from ansible_collections.sendclean.email.plugins.module_utils._options import wanted_from
+
+
+def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
+    """Enforce the one user and return the task's result."""
+    (step,) = enforce(client, file, [wanted_from(params)], check_mode)
+    facts = step.facts()
+    result = {
+        "changed": step.changed,
+        "operations": [step.operation.facts()] if step.operation else [],
+        "diff": {"before": step.plan.before(), "after": facts},
+    }
+    if step.error:
+        step.error.done = result
+        raise step.error
+    if facts and params["include_password"]:
+        facts = {**facts, "smtp_password": step.password()}
+    return {**result, "smtp_user": facts or None}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **CONNECTION_OPTIONS,
+            "bindings_path": BINDINGS_PATH,
+            "alias": {"type": "str"},
+            "smtp_user_name": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "total_limit": {"type": "int"},
+            "hourly_limit": {"type": "int"},
+            "include_password": {"type": "bool", "default": False, "no_log": False},
+        },
+        required_one_of=[("alias", "smtp_user_name")],
+        required_by={"alias": "bindings_path"},
+        supports_check_mode=True,
+    )
+    run(module, manage)
+
+
+if __name__ == "__main__":
+    main()

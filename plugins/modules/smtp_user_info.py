@@ -1,0 +1,186 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: what SMTP users a SendClean account has."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_user_info
+short_description: List the SMTP users of a SendClean account
+version_added: 1.0.0
+author:
+  - sendclean.email contributors (@sendclean-email)
+description:
+  - Returns the SMTP users of an account at SendClean, all or some of them, with one call, C(listSmtp).
+extends_documentation_fragment:
+  - sendclean.email.sendclean
+  - sendclean.email.sendclean.bindings
+  - sendclean.email.sendclean.attributes
+attributes:
+  check_mode:
+    support: full
+    details: This module never changes anything.
+  diff_mode:
+    support: N/A
+    details: This module never changes anything.
+  idempotent:
+    support: full
+options:
+  smtp_user_names:
+    description:
+      - Return the users with these names, and those of O(aliases).
+      - All users are returned where neither is given. An empty list asks for none.
+    type: list
+    elements: str
+  aliases:
+    description:
+      - Return the users with these aliases, and those of O(smtp_user_names).
+      - Needs O(bindings_path).
+    type: list
+    elements: str
+  status:
+    description: Return only users with this status.
+    type: str
+    choices: [Enable, Disable]
+  include_passwords:
+    description: Whether the result holds the users' passwords, in clear. Use C(no_log) on the task then.
+    type: bool
+    default: false
+seealso:
+  - module: sendclean.email.smtp_user
+"""
+
+EXAMPLES = r"""
+- name: List the account
+  sendclean.email.smtp_user_info:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+  register: account
+
+- name: Show who may send, and under which alias
+  ansible.builtin.debug:
+    msg: "{{ account.smtp_users | selectattr('status', 'eq', 'Enable') | items2dict('smtp_user_name', 'alias') }}"
+
+- name: Show the users without an alias
+  ansible.builtin.debug:
+    msg: "{{ account.smtp_users | selectattr('alias', 'none') | map(attribute='smtp_user_name') }}"
+
+- name: Find one user by its alias
+  sendclean.email.smtp_user_info:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    aliases:
+      - billing
+"""
+
+RETURN = r"""
+smtp_users:
+  description: The users, sorted by name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    alias:
+      description: The user's alias in the bindings file, null where it has none or no file was given.
+      type: str
+      returned: always
+      sample: billing
+    smtp_user_name:
+      description: The name that SendClean chose.
+      type: str
+      returned: always
+      sample: smtp12345
+    status:
+      description: V(Enable) or V(Disable).
+      type: str
+      returned: always
+      sample: Enable
+    total_limit:
+      description: How many messages the user may send in all.
+      type: int
+      returned: always
+      sample: 10000
+    hourly_limit:
+      description: How many messages the user may send in an hour.
+      type: int
+      returned: always
+      sample: 500
+    smtp_password:
+      description: The password in clear.
+      type: str
+      returned: O(include_passwords=true)
+      sample: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER
+missing:
+  description: Names and aliases that were asked for and that the account or the bindings file does not have.
+  returned: success
+  type: list
+  elements: str
+  sample: [smtp99999]
+error:
+  description: The API call that failed, as in M(sendclean.email.smtp_user#module).
+  returned: failure of a call
+  type: dict
+  sample:
+    call: listSmtp
+    name: AuthenticationError
+    code: -1
+    message: Token MissMatch
+    http_status: 200
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._client import Client
+from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings
+from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, run
+from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_empty
+
+
+def inform(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
+    """List the account and return the task's result."""
+    refuse_empty(params, "smtp_user_names", "aliases")
+    bindings = file.read() if file else Bindings()
+    listing = client.list_smtp()
+    asked = [(name, name) for name in params["smtp_user_names"] or []]
+    asked += [(alias, bindings.aliases.get(alias, "")) for alias in params["aliases"] or []]
+    everyone = params["smtp_user_names"] is None and params["aliases"] is None
+    users = []
+    for name in sorted(listing if everyone else listing.keys() & {name for text, name in asked}):
+        user = listing[name]
+        if params["status"] in (None, user.status):
+            facts = {"alias": bindings.alias_of(name), **user.facts()}
+            users.append({**facts, "smtp_password": user.password} if params["include_passwords"] else facts)
+    return {
+        "changed": False,
+        "smtp_users": users,
+        "missing": [text for text, name in asked if name not in listing],
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **CONNECTION_OPTIONS,
+            "bindings_path": BINDINGS_PATH,
+            "smtp_user_names": {"type": "list", "elements": "str"},
+            "aliases": {"type": "list", "elements": "str"},
+            "status": {"type": "str", "choices": [ENABLE, DISABLE]},
+            "include_passwords": {"type": "bool", "default": False, "no_log": False},
+        },
+        required_by={"aliases": "bindings_path"},
+        supports_check_mode=True,
+    )
+    run(module, inform)
+
+
+if __name__ == "__main__":
+    main()

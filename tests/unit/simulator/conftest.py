@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Put the simulated service on the path, and serve one per test."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from simulator import RunningServer, Service, serve  # noqa: E402 - needs the path above
+
+Post = Callable[..., requests.Response]
+
+
+@pytest.fixture
+def service() -> Service:
+    """A service with two accounts."""
+    return Service({"demo": "demo-token", "other": "other-token"})
+
+
+@pytest.fixture
+def server(service: Service) -> Iterator[RunningServer]:
+    """The same, listening."""
+    with serve(service) as running:
+        yield running
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    """A session that no proxy or .netrc of the machine gets into."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+@pytest.fixture
+def post(server: RunningServer, session: requests.Session) -> Post:
+    """post("addSmtp", total_limit=…) as account demo; gives the whole response."""
+
+    def post(call: str, owner_id: str = "demo", **parameters: Any) -> requests.Response:
+        body = {"owner_id": owner_id, "token": f"{owner_id}-token", **parameters}
+        url = f"{server.base_url}/settings/{call}"
+        return session.post(url, json=body, timeout=5, allow_redirects=False)
+
+    return post
+
+
+@pytest.fixture
+def call(post: Post) -> Callable[..., Any]:
+    """The same, but gives the answer's JSON."""
+    return lambda *args, **parameters: post(*args, **parameters).json()

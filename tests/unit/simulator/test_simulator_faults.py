@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Each kind of fault, seen by a client, and what it leaves behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from simulator import FAULT_KINDS, Fault, Service
+
+Call = Callable[..., Any]
+Post = Callable[..., requests.Response]
+
+# What a client of addSmtp sees: HTTP status and beginning of the body, or the exception.
+EXPECTED: dict[str, tuple[int, str] | type[Exception]] = {
+    "cut_before": requests.ConnectionError,
+    "cut_after": requests.ConnectionError,
+    "error_500_before": (500, "<html>"),
+    "bad_gateway_502_after": (502, "<html>"),
+    "truncated_after": requests.exceptions.ChunkedEncodingError,
+    "unreadable_after": (200, '{"status": "succ<<<'),
+    "non_object_after": (200, '[{"status": "success"'),
+    "empty_after": (200, ""),
+    "general_error_before": (200, '{"status": "error", "code": -1, "name": "GeneralError"'),
+    "general_error_after": (200, '{"status": "error", "code": -1, "name": "GeneralError"'),
+    "unknown_kind_before": (200, '{"status": "error", "code": -1, "name": "SomethingNew"'),
+    "unknown_kind_after": (200, '{"status": "error", "code": -1, "name": "SomethingNew"'),
+    "missing_kind_before": (200, '{"status": "error", "code": -1, "message"'),
+    "missing_kind_after": (200, '{"status": "error", "code": -1, "message"'),
+    "authentication_error": (200, '{"status": "error", "code": -1, "name": "AuthenticationError"'),
+    "validation_error": (200, '{"status": "error", "code": -1, "name": "ValidationError"'),
+    "slow_before": (200, '{"status": "success"'),
+    "slow_after": (200, '{"status": "success"'),
+    "ignored": (200, '{"status": "success", "message": "SMTP User Created", "smtp_user_name": "smtp'),
+    "rate_limited": (429, '{"status": "error"'),
+    "redirect": (307, "<html>"),
+    "html_404": (404, "<html>"),
+    "echo_request": (200, '{"status": "error", "code": -1, "name": "ValidationError"'),
+}
+CARRIED_OUT = {kind for kind in FAULT_KINDS if kind.endswith("_after") or kind == "slow_before"}
+
+
+def add(post: Post) -> requests.Response:
+    return post("addSmtp", total_limit=5, hourly_limit=1)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FAULT_KINDS if kind != "wrong_listing"])
+def test_every_kind(service: Service, post: Post, capfd: pytest.CaptureFixture[str], kind: str) -> None:
+    service.add_fault("addSmtp", kind, location="http://127.0.0.1:1/" if kind == "redirect" else None)
+    expected = EXPECTED[kind]
+    if isinstance(expected, type):
+        with pytest.raises(expected):
+            add(post)
+    else:
+        response = add(post)
+        assert response.status_code == expected[0]
+        assert response.text.startswith(expected[1])
+        assert bool(response.text) == bool(expected[1])
+    assert len(service.users("demo")) == (kind in CARRIED_OUT)
+    (entry,) = service.log
+    assert (entry.fault, entry.carried_out) == (kind, kind in CARRIED_OUT)
+    assert (entry.http_status is None) == kind.startswith("cut")
+    # Only this one call was hit, and the service goes on without a word.
+    assert add(post).json()["status"] == "success"
+    assert service.faults == []
+    assert capfd.readouterr().err == ""
+
+
+def test_wrong_listing(service: Service, call: Call) -> None:
+    for value in ([{"smtp_user_name": 7}], None, "no list"):
+        service.add_fault("listSmtp", "wrong_listing", value=value)
+        assert call("listSmtp") == {"status": "success", "smtp_list": value}
+    service.add_fault("listSmtp", "wrong_listing", value=[])
+    assert call("listSmtp", token="x")["name"] == "AuthenticationError"
+
+
+def test_echo_holds_the_token(service: Service, call: Call) -> None:
+    service.add_fault("*", "echo_request")
+    assert '"token": "demo-token"' in call("listSmtp")["message"]
+
+
+def test_redirect_and_retry_after(service: Service, post: Post) -> None:
+    service.add_fault("*", "redirect", location="http://127.0.0.1:1/elsewhere")
+    assert post("listSmtp").headers["Location"] == "http://127.0.0.1:1/elsewhere"
+    service.add_fault("*", "rate_limited")
+    service.add_fault("*", "rate_limited", retry_after="soon")
+    service.add_fault("*", "rate_limited", retry_after="seconds", seconds=1.5)
+    assert [post("listSmtp").headers.get("Retry-After") for _ in range(3)] == [None, "soon", "2"]
+
+
+@pytest.mark.parametrize(("kind", "users_at_timeout"), [("slow_before", 0), ("slow_after", 1)])
+def test_slower_than_the_time_out(
+    service: Service, server: Any, session: requests.Session, kind: str, users_at_timeout: int
+) -> None:
+    service.add_fault("addSmtp", kind, seconds=0.5)
+    body = {"owner_id": "demo", "token": "demo-token", "total_limit": 5, "hourly_limit": 1}
+    with pytest.raises(requests.ReadTimeout):
+        session.post(f"{server.base_url}/settings/addSmtp", json=body, timeout=0.2)
+    assert len(service.users("demo")) == users_at_timeout
+    assert [entry.http_status for entry in service.log] == [None]
+    time.sleep(0.5)
+    assert len(service.users("demo")) == 1
+
+
+def test_matching_skip_and_times(service: Service, call: Call) -> None:
+    service.add_fault("listSmtp", "general_error_before", skip=1, times=2, owner_id="demo")
+    call("addSmtp", total_limit=1, hourly_limit=1)
+    call("listSmtp", "other")
+    for _ in range(4):
+        call("listSmtp")
+    assert [entry.fault for entry in service.calls("listSmtp", "demo")] == [
+        None,
+        "general_error_before",
+        "general_error_before",
+        None,
+    ]
+    assert {entry.fault for entry in service.calls("addSmtp") + service.calls(owner_id="other")} == {None}
+
+
+def test_the_queue_keeps_its_order(service: Service, call: Call) -> None:
+    service.add_fault("listSmtp", "validation_error", skip=1)
+    service.queue_fault(Fault("*", "authentication_error"))
+    for _ in range(3):
+        call("listSmtp")
+    assert [entry.fault for entry in service.log] == ["authentication_error", "validation_error", None]
+
+
+def test_a_call_over_quota_meets_no_fault(service: Service, call: Call) -> None:
+    service.settings = service.settings.changed({"quota_calls": 0})
+    service.add_fault("*", "cut_before")
+    assert call("listSmtp")["message"] == "Too many requests"
+    assert len(service.faults) == 1
+    service.clear_faults()
+    assert service.faults == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("listSmtp", "cut_twice"), "unknown fault kind 'cut_twice'; known: cut_before, cut_after, "),
+        (("listSMTP", "cut_after"), "unknown call 'listSMTP'; known: "),
+        (("*", "wrong_listing"), "wrong_listing is for listSmtp only"),
+        (("*", "redirect"), "a redirect needs a location"),
+    ],
+)
+def test_faults_that_could_not_work(service: Service, arguments: tuple[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("*", r"\*")):
+        service.add_fault(*arguments)
+
+
+@pytest.mark.parametrize("options", [{"times": 0}, {"skip": -1}, {"seconds": "1"}, {"owner": "demo"}, {"owner_id": 1}])
+def test_options_that_are_wrong(service: Service, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        service.add_fault("*", "cut_after", **options)
