@@ -244,22 +244,21 @@ class Pace:
 
 def backoff(attempt: int) -> float:
     """Return the seconds to wait after the given attempt (1, 2, 3): about 0.5, 1, 2; under 6 s in all."""
-    return random.uniform(0.5, 1.5) * 0.5 * 2 ** (attempt - 1)
+    return random.uniform(0.5, 1.5) * 0.5 * 2.0 ** (attempt - 1)
 
 
 def pause_after_429(retry_after: str | None, refusals: int) -> float:
-    """Return the seconds to wait: what the server says, else exponentially from 1 to 60, with jitter.
+    """Return the seconds to wait: what the server says, else exponentially from 1 to 64, with jitter.
 
     ``Retry-After`` is a number of seconds or an HTTP date (RFC 9110, section 10.2.3).
     """
-    pause: float = min(60.0, 2.0**refusals)
     if retry_after is not None:
         try:
             # Never less than a moment: a server that says 0 would be asked again and again.
-            pause = max(0.5, float(Retry().parse_retry_after(retry_after)))
+            return max(0.5, float(Retry().parse_retry_after(retry_after))) * random.uniform(1.0, 1.1)
         except (InvalidHeader, OverflowError, ValueError):
             pass
-    return pause * random.uniform(1.0, 1.1)
+    return 2.0 ** min(refusals, 6) * random.uniform(0.5, 1.0)
 
 
 def _reason(exc: Exception, timeout: float) -> str:
