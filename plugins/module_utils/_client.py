@@ -207,7 +207,7 @@ class Client:
     def _scrub(self, text: str) -> str:
         """Mask the token in a text of the server's: some servers echo what they were sent."""
         token = self.connection.token
-        for secret in {token, json.dumps(token)[1:-1]}:
+        for secret in (token, json.dumps(token)[1:-1]):
             pattern = re.escape(secret)
             if len(secret) < SHORT_SECRET:
                 pattern = rf"(?<!\w){pattern}(?!\w)"

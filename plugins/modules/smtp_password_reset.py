@@ -89,7 +89,7 @@ smtp_password:
   type: str
   sample: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER
 error:
-  description: The API call that failed, as in M(sendclean.email.smtp_user#module).
+  description: The API call that failed, as in M(sendclean.email.smtp_user).
   returned: failure of a call
   type: dict
   sample:

@@ -122,7 +122,7 @@ missing:
   elements: str
   sample: [smtp99999]
 error:
-  description: The API call that failed, as in M(sendclean.email.smtp_user#module).
+  description: The API call that failed, as in M(sendclean.email.smtp_user).
   returned: failure of a call
   type: dict
   sample:

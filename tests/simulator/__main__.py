@@ -59,7 +59,7 @@ def _loopback(text: str) -> str:
 
 
 def _account(text: str) -> tuple[str, str]:
-    owner_id, _, token = text.partition(":")
+    owner_id, colon, token = text.partition(":")
     if not owner_id or not token:
         raise argparse.ArgumentTypeError("must be OWNER_ID:TOKEN")
     return owner_id, token

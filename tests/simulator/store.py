@@ -117,4 +117,4 @@ class Store:
 
 def new_password() -> str:
     """16 letters and digits."""
-    return "".join(secrets.choice(LETTERS) for _ in range(16))
+    return "".join(secrets.choice(LETTERS) for unused in range(16))

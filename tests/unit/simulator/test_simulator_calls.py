@@ -174,7 +174,7 @@ def test_hooks_run_around_carrying_out(service: Service, call: Call) -> None:
 def test_connections_are_kept_and_closed_at_the_end(service: Service, session: requests.Session) -> None:
     with serve(service) as server:
         url = f"{server.base_url}/settings/listSmtp"
-        for _ in range(3):
+        for unused in range(3):
             # Chunked too: a generator has no length.
             session.post(url, data=iter([b'{"owner_id": "demo", ', b'"token": "demo-token"}'])).raise_for_status()
         pool = session.get_adapter(url).get_connection_with_tls_context(  # type: ignore[attr-defined]
@@ -192,10 +192,10 @@ def test_many_clients_at_once(service: Service, server: RunningServer) -> None:
     def add() -> None:
         with requests.Session() as session:
             session.trust_env = False
-            for _ in range(5):
+            for unused in range(5):
                 session.post(f"{server.base_url}/settings/addSmtp", json=body)
 
-    threads = [threading.Thread(target=add) for _ in range(8)]
+    threads = [threading.Thread(target=add) for unused in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -163,6 +163,6 @@ def test_command_line(session: requests.Session, command: list[str], folder: pat
 )
 def test_command_line_refusals(options: list[str], message: str) -> None:
     done = subprocess.run(
-        [sys.executable, "tests/simulator", *options], cwd=TESTS.parent, capture_output=True, text=True, timeout=20
+        [sys.executable, "tests/simulator", *options], cwd=TESTS.parent, capture_output=True, text=True, timeout=20, check=False
     )
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr

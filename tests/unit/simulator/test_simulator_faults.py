@@ -91,7 +91,7 @@ def test_redirect_and_retry_after(service: Service, post: Post) -> None:
     service.add_fault("*", "rate_limited")
     service.add_fault("*", "rate_limited", retry_after="soon")
     service.add_fault("*", "rate_limited", retry_after="seconds", seconds=1.5)
-    assert [post("listSmtp").headers.get("Retry-After") for _ in range(3)] == [None, "soon", "2"]
+    assert [post("listSmtp").headers.get("Retry-After") for unused in range(3)] == [None, "soon", "2"]
 
 
 @pytest.mark.parametrize(("kind", "users_at_timeout"), [("slow_before", 0), ("slow_after", 1)])
@@ -112,7 +112,7 @@ def test_matching_skip_and_times(service: Service, call: Call) -> None:
     service.add_fault("listSmtp", "general_error_before", skip=1, times=2, owner_id="demo")
     call("addSmtp", total_limit=1, hourly_limit=1)
     call("listSmtp", "other")
-    for _ in range(4):
+    for unused in range(4):
         call("listSmtp")
     assert [entry.fault for entry in service.calls("listSmtp", "demo")] == [
         None,
@@ -126,7 +126,7 @@ def test_matching_skip_and_times(service: Service, call: Call) -> None:
 def test_the_queue_keeps_its_order(service: Service, call: Call) -> None:
     service.add_fault("listSmtp", "validation_error", skip=1)
     service.queue_fault(Fault("*", "authentication_error"))
-    for _ in range(3):
+    for unused in range(3):
         call("listSmtp")
     assert [entry.fault for entry in service.log] == ["authentication_error", "validation_error", None]
 

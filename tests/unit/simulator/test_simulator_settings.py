@@ -52,7 +52,7 @@ def test_extra_fields(service: Service, call: Call) -> None:
 
 
 def test_shuffle(service: Service, call: Call) -> None:
-    names = [service.create_user("demo").smtp_user_name for _ in range(50)]
+    names = [service.create_user("demo").smtp_user_name for unused in range(50)]
     assert [user["smtp_user_name"] for user in call("listSmtp")["smtp_list"]] == names
     service.settings = Settings(shuffle=True)
     shuffled = [user["smtp_user_name"] for user in call("listSmtp")["smtp_list"]]
@@ -140,7 +140,7 @@ def test_quota_is_a_sliding_window(service: Service, post: Post) -> None:
     assert post("listSmtp", "other").status_code == 200
     time.sleep(max(0.0, start + 0.7 - time.monotonic()))
     # The first call has left the window, the second has not: the window slides.
-    assert [post("listSmtp").status_code for _ in range(2)] == [200, 429]
+    assert [post("listSmtp").status_code for unused in range(2)] == [200, 429]
 
 
 @pytest.mark.parametrize("style", [None, "soon", "-1"])
@@ -183,7 +183,7 @@ def test_settings_start_and_reset() -> None:
 
 
 def test_a_large_listing_is_fast(service: Service, call: Call) -> None:
-    for _ in range(10_000):
+    for unused in range(10_000):
         service.create_user("demo")
     start = time.monotonic()
     assert len(call("listSmtp")["smtp_list"]) == 10_000

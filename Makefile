@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Everything the targets install or make lies in .venv and .build.
+
+PYTHON ?= python3
+# For test-matrix: the pairs of ansible-core and Python to run, as in "2.17-3.11 2.21-3.13". None: all.
+PAIRS ?=
+
+VENV := $(CURDIR)/.venv
+BUILD := $(CURDIR)/.build
+STAGED := $(BUILD)/ansible_collections/sendclean/email
+
+PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+# How the tools are run: those of .venv, with a home folder of their own and the installed collection.
+RUN := env HOME="$(BUILD)/home" PATH="$(VENV)/bin:$(PATH)" ANSIBLE_HOME="$(BUILD)/home/.ansible" \
+	ANSIBLE_COLLECTIONS_PATH="$(BUILD)/installed" ANSIBLE_PYTHON_INTERPRETER="$(VENV)/bin/python"
+# The same with the staged copy instead, for the tools that look at the sources.
+RUN_STAGED := cd "$(STAGED)" && $(RUN) ANSIBLE_COLLECTIONS_PATH="$(BUILD)"
+
+TESTS := unit integration lint sanity importer docs-lint changelog-lint
+.PHONY: help demo test $(TESTS) test-matrix bench setup stage installed clean check-python
+# One folder for all: targets wait for each other, whatever -j says.
+.NOTPARALLEL:
+
+help:  ## print this list
+	@sed -n 's/^\([a-z-]*\):.*##  */\1	/p' Makefile | while IFS='	' read -r name text; do \
+		printf '%-16s%s\n' "$$name" "$$text"; done
+
+# --- for everyone ---------------------------------------------------------------------------------------------
+
+demo: installed  ## watch Ansible manage SMTP users on a simulated SendClean
+	@$(RUN) python tests/tools/demo.py
+
+test: check-python  ## run all tests: the parts below, then a summary
+	@$(PYTHON) tests/tools/run_parts.py "$(MAKE)" "$(BUILD)/summary.txt" setup $(TESTS)
+
+# --- the parts of the tests -----------------------------------------------------------------------------------
+
+unit: setup  ## run the unit tests
+	@$(RUN) python -m pytest -q tests/unit
+
+integration: setup  ## run the integration tests: real playbooks against the simulated service
+	@$(RUN) python -m pytest -q tests/integration
+
+lint: setup  ## run ansible-lint, ruff and mypy
+	@failed=0; \
+	($(RUN_STAGED) ansible-lint) || failed=1; \
+	$(RUN) ruff check || failed=1; \
+	$(RUN) mypy -p ansible_collections.sendclean.email.plugins.module_utils -p simulator || failed=1; \
+	$(RUN) mypy tests/tools tests/conftest.py || failed=1; \
+	exit $$failed
+
+sanity: setup  ## run ansible-test sanity
+	@$(RUN) python tests/tools/sanity.py
+
+importer: setup  ## let galaxy-importer judge the built artifact
+	@$(RUN) python tests/tools/importer.py "$(BUILD)"/artifact/*.tar.gz
+
+docs-lint: setup  ## check the documentation of the plugins
+	@$(RUN_STAGED) antsibull-docs lint-collection-docs --plugin-docs .
+
+changelog-lint: setup  ## check the changelog and its fragments
+	@$(RUN_STAGED) antsibull-changelog lint
+
+# --- beside them ----------------------------------------------------------------------------------------------
+
+test-matrix: setup  ## run unit and integration tests on each supported pair; choose with PAIRS="2.17-3.11 ..."
+	@$(RUN) python tests/tools/matrix.py $(PAIRS)
+
+bench: installed  ## measure what a task with nothing to do costs
+	@$(RUN) python tests/bench/noop.py
+
+setup: $(VENV)/developer installed  ## install the tools and the collection
+
+installed: $(BUILD)/installed/done
+
+stage: check-python  ## refresh the copy of the sources in .build/ansible_collections
+	@$(PYTHON) tests/tools/stage.py
+
+clean:  ## remove all that was made
+	rm -rf "$(VENV)" "$(BUILD)"
+
+# --- how things are made --------------------------------------------------------------------------------------
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Python 3.11 or newer is needed, and $(PYTHON) is not that. Name another: make PYTHON=python3.13'; exit 1; }
+
+# .venv has two stages: "user" is enough for the demo, "developer" adds the tools for the tests.
+$(VENV)/bin/python: | check-python
+	@$(PYTHON) -m venv "$(VENV)"
+
+$(VENV)/user: tests/requirements-demo.txt requirements.txt | $(VENV)/bin/python
+	@echo "Installing into .venv: $<"
+	@$(PIP_INSTALL) -r tests/requirements-demo.txt
+	@touch "$@"
+
+$(VENV)/developer: tests/requirements.txt tests/requirements-pytest.txt $(wildcard tests/*/requirements.txt) $(VENV)/user
+	@echo "Installing into .venv: $<"
+	@$(PIP_INSTALL) -r tests/requirements.txt
+	@touch "$@"
+
+# A home folder inside the clone, which still knows where pip is told to find packages.
+$(BUILD)/home:
+	@mkdir -p "$@/.config"
+	@for name in .pip .config/pip; do \
+		if [ -e "$$HOME/$$name" ]; then ln -s "$$HOME/$$name" "$@/$$name"; fi; done
+
+# stage.py touches this file only if a source changed.
+$(BUILD)/staged: stage ;
+
+# The collection as a user gets it: built, then installed from the artifact.
+$(BUILD)/installed/done: $(BUILD)/staged $(VENV)/user | $(BUILD)/home
+	@rm -rf "$(BUILD)/artifact" "$(BUILD)/installed"
+	@$(RUN_STAGED) ansible-galaxy collection build --output-path "$(BUILD)/artifact" >/dev/null
+	@$(RUN) ansible-galaxy collection install --offline --no-deps -p "$(BUILD)/installed" \
+		"$(BUILD)"/artifact/*.tar.gz >/dev/null
+	@touch "$@"

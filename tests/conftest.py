@@ -1,0 +1,28 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What pytest needs to know of this repository, whether make or a person starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / ".build"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Test the code as it stands now, and let playbooks find the collection and this Python."""
+    if "ansible_collections" in ROOT.parts:
+        return  # ansible-test runs the staged copy and has its own arrangements
+    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist leaves it to the main process
+        subprocess.run([sys.executable, str(ROOT / "tests" / "tools" / "stage.py")], check=True)
+    os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(BUILD / "installed"))
+    os.environ.setdefault("ANSIBLE_HOME", str(BUILD / "home" / ".ansible"))
+    os.environ.setdefault("ANSIBLE_PYTHON_INTERPRETER", sys.executable)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
