@@ -64,7 +64,7 @@ def main() -> None:
         baseline = playbook(Path(folder), "uri", {"name": "Baseline", "ansible.builtin.uri": by_hand})
         measured = playbook(Path(folder), "smtp_user", {"name": "Measured", "sendclean.email.smtp_user": module})
         seconds(baseline), seconds(measured)
-        times = [(seconds(measured), seconds(baseline)) for dummy in range(pairs)]
+        times = [(seconds(measured), seconds(baseline)) for unused in range(pairs)]
     ratios = sorted(first / second for first, second in times)
     print(f"ansible.builtin.uri: {statistics.median(second for first, second in times):.2f} s (median of {pairs} runs)")
     print(f"sendclean.email.smtp_user, no change: {statistics.median(first for first, second in times):.2f} s")
