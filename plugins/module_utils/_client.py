@@ -272,7 +272,7 @@ def _reason(exc: Exception, timeout: float) -> str:
             break
         inner = deeper
     # urllib3 puts the connection object's repr before the text.
-    return re.sub(r"^.*?object at 0x[0-9a-f]+>:? ?", "", str(inner)) or type(inner).__name__
+    return re.sub(r"^(.*?object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\(.*?\)): ?", "", str(inner)) or type(inner).__name__
 
 
 def _json_object(response: requests.Response) -> dict[str, Any] | None:
