@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Run each target in targets/ as a role: its tasks assert what the modules do, and what the server then holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from integration.project import Project
+
+TARGETS = Path(__file__).parent / "targets"
+
+
+@pytest.mark.parametrize("target", sorted(folder.name for folder in TARGETS.iterdir() if not folder.name.startswith("setup_")))
+def test_target(target: str, project: Project) -> None:
+    play = {"hosts": "all", "gather_facts": False, "roles": [target]}
+    project.write("target.yml", yaml.safe_dump([play]))
+    project.run("ansible-playbook -i inventory target.yml", ANSIBLE_ROLES_PATH=str(TARGETS)).succeeded()

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the documents say beside the code is what the code says, and their links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests" / "simulator" / "README.md"]
+MODULE_UTILS = ROOT / "plugins" / "module_utils"
+
+
+def load(path: str) -> Any:
+    """Return the content of a YAML file."""
+    return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+
+def imported_by(path: Path) -> set[str]:
+    """Return the modules that a file imports, by their full names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def anchors(document: Path) -> set[str]:
+    """Return what a link may name behind #, as forges derive it from headings."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        assert not path.startswith("http"), f"nothing here can check {target}"
+        file = (document.parent / path).resolve() if path else document
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_the_readme_lists_the_modules_by_their_short_descriptions() -> None:
+    listed = dict(re.findall(r"^\| \[`(\w+)`\]\(plugins/modules/\1\.py\) \| (.+) \|$", README, re.MULTILINE))
+    described = {}
+    for path in (ROOT / "plugins" / "modules").glob("*.py"):
+        match = re.search(r"^short_description: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        described[path.stem] = match and match[1]
+    assert listed == described
+
+
+def test_the_readme_lists_the_versions_that_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "tools"))
+    rows = re.findall(r"^\| (\d+\.\d+) \| (.+) \|$", README, re.MULTILINE)
+    assert {core: pythons.split(", ") for core, pythons in rows} == importlib.import_module("matrix").PAIRS
+    assert load("meta/runtime.yml")["requires_ansible"] == f">={rows[0][0]}.0"
+
+
+def test_the_readme_says_what_the_modules_need() -> None:
+    needed = re.findall(r"^requests.+$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    python = load("tests/config.yml")["modules"]["python_requires"]
+    assert f"Python {python.removeprefix('>=')} or newer, `{needed[0]}`" in README
+    assert f"'{needed[0]}'" in README
+
+
+def test_the_readme_installs_the_artifact_of_this_version() -> None:
+    galaxy = load("galaxy.yml")
+    assert f"install {galaxy['namespace']}-{galaxy['name']}-{galaxy['version']}.tar.gz" in README
+
+
+def test_the_bindings_file_that_is_shown_can_be_read_and_is_as_it_would_be_written(tmp_path: Path) -> None:
+    identity = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", identity, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "bindings.json"
+    path.write_text(shown, encoding="utf-8")
+    file = BindingsFile(str(path), "https://api.sendclean.net/v1.0", "4711")
+    assert file.read().aliases == {"billing": "smtp10001"}
+    (time,) = file.read().password_times.values()
+    with file.lock():
+        file.bind("billing", "smtp10001", time)
+    assert path.read_text(encoding="utf-8") == shown
+    assert json.loads(shown)["version"] == 1
+
+
+def test_rooms_import_only_from_rooms_below_them() -> None:
+    """The table in docs/architecture.md, from top to bottom."""
+    rows = re.findall(r"^\| (`_.+?`) \| ", ARCHITECTURE, re.MULTILINE)
+    floors = {room: number for number, row in enumerate(rows) for room in re.findall(r"`(\w+)`", row)}
+    assert set(floors) == {path.stem for path in MODULE_UTILS.glob("_[a-z]*.py")}
+    for room, floor in floors.items():
+        imported = {name.rpartition(".")[2] for name in imported_by(MODULE_UTILS / f"{room}.py") if ".module_utils." in name}
+        # _reset and _apply share a row: the same steps.
+        assert all(floors[name] >= floor for name in imported & set(floors)), room
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("requests", {"_client"}),
+        ("ansible", {"_module"}),
+        ("fcntl", {"_bindings"}),
+        ("os", {"_bindings", "_options"}),
+    ],
+)
+def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:
+    knowing = {path.stem for path in MODULE_UTILS.glob("*.py") if library in {name.split(".")[0] for name in imported_by(path)}}
+    assert knowing == rooms
