@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the unit tests of the collection share beside fixtures: a module's result, files, a clock."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.common.parameters import PASS_VARS
+
+OWNER = "demo"
+TOKEN = "demo-token"
+COLLECTION = "ansible_collections.sendclean.email"
+
+
+@dataclass(frozen=True)
+class ModuleResult:
+    """How a module ended. ``output`` is all that it wrote, as it wrote it."""
+
+    result: dict[str, Any]
+    output: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether the task failed."""
+        return bool(self.result.get("failed"))
+
+    @property
+    def msg(self) -> str:
+        """The failure's text."""
+        return str(self.result.get("msg", ""))
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a value of the result; with all of the result in the message where there is none."""
+        assert key in self.result, self.result
+        return self.result[key]
+
+
+RunModule = Callable[..., ModuleResult]
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, module_name: str, arguments: dict[str, Any]) -> ModuleResult:
+    """Run the real main() of a module in this process, with real JSON arguments.
+
+    Only how arguments come in is patched, as ansible.module_utils.testing does from ansible-core 2.19 on.
+    """
+    main = importlib.import_module(f"{COLLECTION}.plugins.modules.{module_name}").main
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with monkeypatch.context() as patch, contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        patch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+        # ansible-core 2.17 and 2.18 know no profiles.
+        patch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    output = stdout.getvalue()
+    result = json.loads(output)
+    assert bool(ended.value.code) == bool(result.get("failed"))
+    return ModuleResult(result, output + stderr.getvalue())
+
+
+def with_invocation(wanted: bool) -> dict[str, Any]:
+    """Arguments that make a result hold the module's own arguments, or not; before ansible-core 2.21 it always does."""
+    return {"_ansible_inject_invocation": wanted} if "inject_invocation" in PASS_VARS else {}
+
+
+def read_bindings(path: Path, base_url: str) -> dict[str, Any]:
+    """Return what the bindings file holds of the account, read without the collection's code."""
+    section = json.loads(path.read_text(encoding="utf-8"))["accounts"][base_url][OWNER]
+    assert isinstance(section, dict)
+    return section
+
+
+def write_bindings(path: Path, base_url: str, **section: Any) -> None:
+    """Write a bindings file with one account."""
+    path.write_text(json.dumps({"version": 1, "accounts": {base_url: {OWNER: section}}}), encoding="utf-8")
+
+
+def snapshot(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Return all that would give away that something in a folder was touched."""
+    seen = {}
+    for path in [folder, *sorted(folder.rglob("*"))]:
+        about = path.stat()
+        content = path.read_bytes() if path.is_file() else b""
+        seen[str(path)] = (content, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, about.st_mode)
+    return seen
+
+
+@dataclass
+class FakeClock:
+    """Takes the place of the module ``time``: sleeping takes no time and is written down."""
+
+    now: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+    # Called after each sleep, for what happens meanwhile.
+    meanwhile: Callable[[], None] | None = None
+
+    def monotonic(self) -> float:
+        """Return the time by this clock."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let the time pass."""
+        assert seconds >= 0
+        self.now += seconds
+        self.slept.append(seconds)
+        if self.meanwhile:
+            self.meanwhile()

@@ -1,0 +1,284 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""sendclean.email.smtp_password_reset: the guards, one reset whatever becomes of the answer, the time that is kept."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
+    OWNER,
+    FakeClock,
+    RunModule,
+    read_bindings,
+    snapshot,
+    write_bindings,
+)
+from simulator import RunningServer, Service, Settings
+
+NAME = "smtp1"
+OLD = "old-password-0001"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def ago(**spans: float) -> str:
+    """A time as the bindings file writes it."""
+    moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(**spans)
+    return moment.strftime(TIME_FORMAT)
+
+
+def password_of(service: Service) -> str:
+    """The password in force."""
+    return next(user.smtp_password for user in service.users(OWNER) if user.smtp_user_name == NAME)
+
+
+@pytest.fixture
+def account(service: Service) -> Service:
+    """One user, whose password is known."""
+    service.create_user(OWNER, smtp_user_name=NAME, smtp_password=OLD)
+    return service
+
+
+def test_without_a_guard_every_run_resets(account: Service, run_module: RunModule) -> None:
+    first = run_module("smtp_password_reset", smtp_user_name=NAME)
+    second = run_module("smtp_password_reset", smtp_user_name=NAME)
+    assert first["changed"] is second["changed"] is True
+    assert (first["smtp_user_name"], first["alias"]) == (NAME, None)
+    assert len({OLD, first["smtp_password"], second["smtp_password"]}) == 3
+    assert second["smtp_password"] == password_of(account)
+    assert len(account.calls("resetSmtpPassword")) == 2
+
+
+# Guards, when the last reset was (None: not known), and whether a reset is due.
+AGES: dict[str, tuple[float, str | None, bool]] = {
+    "0, a moment ago": (0, ago(seconds=2), True),
+    "a fraction, older": (0.5, ago(hours=13), True),
+    "a fraction, younger": (0.5, ago(hours=11), False),
+    "days, older": (90, ago(days=90, minutes=1), True),
+    "days, younger": (90, ago(days=89), False),
+    "not known": (90, None, True),
+    "in the future": (90, ago(days=-1), False),
+}
+PASSWORDS = {"the password in force": (OLD, True), "another password": ("another-password", False), "no password": (None, True)}
+
+
+@pytest.mark.parametrize(("password", "fits"), PASSWORDS.values(), ids=PASSWORDS)
+@pytest.mark.parametrize(("max_age_days", "last", "old_enough"), AGES.values(), ids=AGES)
+def test_a_reset_happens_only_when_all_guards_allow_it(
+    max_age_days: float,
+    last: str | None,
+    old_enough: bool,
+    password: str | None,
+    fits: bool,
+    account: Service,
+    server: RunningServer,
+    run_module: RunModule,
+    bindings_path: Path,
+) -> None:
+    write_bindings(bindings_path, server.base_url, password_times={NAME: last} if last else {})
+    options: dict[str, Any] = {"smtp_user_name": NAME, "current_password": password, "max_age_days": max_age_days}
+    before = snapshot(bindings_path.parent)
+
+    check = run_module("smtp_password_reset", check=True, bindings_path=str(bindings_path), **options)
+    assert check["changed"] is (fits and old_enough)
+    assert "smtp_password" not in check.result
+    assert [entry.call for entry in account.log] == ["listSmtp"]
+    assert snapshot(bindings_path.parent) == before
+
+    real = run_module("smtp_password_reset", bindings_path=str(bindings_path), **options)
+    assert real["changed"] is check["changed"]
+    assert len(account.calls("resetSmtpPassword")) == int(fits and old_enough)
+    if real["changed"]:
+        assert real["smtp_password"] == password_of(account) != OLD
+        assert read_bindings(bindings_path, server.base_url)["password_times"][NAME] >= ago(seconds=60)
+    else:
+        assert "smtp_password" not in real.result
+        assert password_of(account) == OLD
+        assert bindings_path.read_bytes() == before[str(bindings_path)][0]
+
+
+@pytest.mark.parametrize("guard", [{"current_password": OLD}, {"max_age_days": 1}])
+def test_a_guard_makes_the_second_run_do_nothing(
+    guard: dict[str, Any], account: Service, run_module: RunModule, bindings_path: Path
+) -> None:
+    options = {"smtp_user_name": NAME, "bindings_path": str(bindings_path), **guard}
+    assert run_module("smtp_password_reset", **options)["changed"] is True
+    for check in (True, False):
+        account.clear_log()
+        assert run_module("smtp_password_reset", check=check, **options)["changed"] is False
+        assert [entry.call for entry in account.log] == ["listSmtp"]
+
+
+def test_the_age_counts_from_the_creation(service: Service, run_module: RunModule, bindings_path: Path) -> None:
+    shared = {"bindings_path": str(bindings_path), "alias": "billing"}
+    created = run_module("smtp_user", total_limit=5, hourly_limit=5, **shared)
+    young = run_module("smtp_password_reset", max_age_days=1, **shared)
+    assert young["changed"] is False
+    assert (young["alias"], young["smtp_user_name"]) == ("billing", created["smtp_user"]["smtp_user_name"])
+
+
+def test_the_age_of_an_adopted_user_is_not_known(account: Service, run_module: RunModule, bindings_path: Path) -> None:
+    shared = {"bindings_path": str(bindings_path), "alias": "billing"}
+    run_module("smtp_user", smtp_user_name=NAME, **shared)
+    assert run_module("smtp_password_reset", max_age_days=1000, **shared)["changed"] is True
+
+
+def test_a_reset_leaves_the_ages_of_other_users_alone(
+    account: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    other = ago(days=5)
+    write_bindings(bindings_path, server.base_url, password_times={"smtp2": other})
+    run_module("smtp_password_reset", smtp_user_name=NAME, bindings_path=str(bindings_path))
+    times = read_bindings(bindings_path, server.base_url)["password_times"]
+    assert sorted(times) == [NAME, "smtp2"]
+    assert times["smtp2"] == other
+
+
+def test_an_alias_stands_for_its_user(
+    account: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    write_bindings(bindings_path, server.base_url, aliases={"billing": NAME})
+    done = run_module("smtp_password_reset", alias="billing", bindings_path=str(bindings_path))
+    assert (done["alias"], done["smtp_user_name"], done["smtp_password"]) == ("billing", NAME, password_of(account))
+    by_name = run_module("smtp_password_reset", smtp_user_name=NAME, bindings_path=str(bindings_path))
+    assert by_name["alias"] == "billing"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"alias": "shop"}, 'alias "shop"'), ({"alias": "old"}, "smtp9"), ({"smtp_user_name": "smtp9"}, "smtp_user_name")],
+    ids=["alias without binding", "alias of a user that is gone", "name not listed"],
+)
+@pytest.mark.parametrize("check", [True, False], ids=["check", "real"])
+def test_who_is_not_there_gets_no_password(
+    options: dict[str, str],
+    words: str,
+    check: bool,
+    account: Service,
+    server: RunningServer,
+    run_module: RunModule,
+    bindings_path: Path,
+) -> None:
+    write_bindings(bindings_path, server.base_url, aliases={"old": "smtp9"})
+    content = bindings_path.read_bytes()
+    failed = run_module("smtp_password_reset", check=check, bindings_path=str(bindings_path), **options)
+    assert failed.failed
+    assert words in failed.msg
+    assert not account.calls("resetSmtpPassword")
+    assert bindings_path.read_bytes() == content
+
+
+# What happens to resetSmtpPassword, whether it is carried out then, and whether it may be repeated if not.
+FAULTS = {
+    "cut_before": (False, True),
+    "cut_after": (True, True),
+    "error_500_before": (False, True),
+    "bad_gateway_502_after": (True, True),
+    "truncated_after": (True, True),
+    "unreadable_after": (True, True),
+    "non_object_after": (True, True),
+    "empty_after": (True, True),
+    "general_error_before": (False, False),
+    "general_error_after": (True, False),
+    "unknown_kind_before": (False, False),
+    "unknown_kind_after": (True, False),
+    "missing_kind_before": (False, False),
+    "missing_kind_after": (True, False),
+    "validation_error": (False, False),
+    "authentication_error": (False, False),
+}
+
+
+@pytest.mark.parametrize(("kind", "done", "repeated"), [(kind, *rest) for kind, rest in FAULTS.items()], ids=FAULTS)
+def test_whatever_becomes_of_the_answer_there_is_one_reset_and_its_password_is_known(
+    kind: str,
+    done: bool,
+    repeated: bool,
+    account: Service,
+    server: RunningServer,
+    run_module: RunModule,
+    bindings_path: Path,
+    fast: FakeClock,
+) -> None:
+    account.add_fault("resetSmtpPassword", kind)
+    ended = run_module("smtp_password_reset", smtp_user_name=NAME, bindings_path=str(bindings_path))
+    assert sum(entry.carried_out for entry in account.calls("resetSmtpPassword")) == int(done or repeated)
+    assert len(account.calls("resetSmtpPassword")) == (2 if repeated and not done else 1)
+    assert ended.failed is not (done or repeated)
+    if done or repeated:
+        assert ended["smtp_password"] == password_of(account) != OLD
+        assert list(read_bindings(bindings_path, server.base_url)["password_times"]) == [NAME]
+    else:
+        assert password_of(account) == OLD
+        assert ended["error"]["call"] == "resetSmtpPassword"
+        assert not bindings_path.exists()
+
+
+def test_a_reset_whose_answer_comes_too_late_is_found(account: Service, run_module: RunModule, fast: FakeClock) -> None:
+    account.add_fault("resetSmtpPassword", "slow_after", seconds=1.0)
+    done = run_module("smtp_password_reset", smtp_user_name=NAME, timeout=0.3)
+    assert done["smtp_password"] == password_of(account) != OLD
+    assert len(account.calls("resetSmtpPassword")) == 1
+
+
+def test_a_lost_answer_is_looked_for_until_the_listing_shows_the_reset(
+    account: Service, run_module: RunModule, fast: FakeClock
+) -> None:
+    account.settings = Settings(listing_lag=3600)
+    account.add_fault("resetSmtpPassword", "cut_after")
+    fast.meanwhile = lambda: setattr(account, "settings", Settings()) if len(fast.slept) == 3 else None
+    done = run_module("smtp_password_reset", smtp_user_name=NAME, timeout=20)
+    assert done["smtp_password"] == password_of(account) != OLD
+    assert len(account.calls("resetSmtpPassword")) == 1
+
+
+def test_without_passwords_in_the_listing_the_answer_tells_the_password(account: Service, run_module: RunModule) -> None:
+    account.settings = Settings(password_key=None)
+    assert run_module("smtp_password_reset", smtp_user_name=NAME)["smtp_password"] == password_of(account) != OLD
+
+
+@pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
+def test_without_passwords_in_the_listing_a_lost_answer_is_an_error_and_not_repeated(
+    kind: str, account: Service, run_module: RunModule, fast: FakeClock
+) -> None:
+    account.settings = Settings(password_key=None)
+    account.add_fault("resetSmtpPassword", kind)
+    assert run_module("smtp_password_reset", smtp_user_name=NAME)["error"]["name"] == "TransportError"
+    assert len(account.calls("resetSmtpPassword")) == 1
+
+
+def test_without_passwords_in_the_listing_current_password_is_refused(account: Service, run_module: RunModule) -> None:
+    account.settings = Settings(password_key=None)
+    failed = run_module("smtp_password_reset", smtp_user_name=NAME, current_password=OLD)
+    assert failed.failed
+    assert "current_password" in failed.msg
+    assert not account.calls("resetSmtpPassword")
+
+
+def test_a_reset_that_does_not_show_is_an_error(account: Service, run_module: RunModule, fast: FakeClock) -> None:
+    account.add_fault("resetSmtpPassword", "ignored")
+    failed = run_module("smtp_password_reset", smtp_user_name=NAME)
+    assert failed.failed
+    assert NAME in failed.msg
+    assert len(account.calls("resetSmtpPassword")) == 1
+
+
+def test_a_new_password_is_not_lost_when_its_time_cannot_be_written(
+    account: Service, run_module: RunModule, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: str, target: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    failed = run_module("smtp_password_reset", smtp_user_name=NAME, bindings_path=str(bindings_path))
+    assert failed.failed
+    assert "bindings_path" in failed.msg
+    assert failed["changed"] is True
+    assert failed["smtp_password"] == password_of(account) != OLD
