@@ -69,8 +69,9 @@ changelog-lint: setup  ## check the changelog and its fragments
 test-matrix: setup  ## run unit and integration tests on each supported pair; choose with PAIRS="2.17-3.11 ..."
 	@$(RUN) python tests/tools/matrix.py $(PAIRS)
 
-bench: installed  ## measure what a task with nothing to do costs
+bench: installed  ## measure one user and whole accounts, against doing it by hand; takes an hour
 	@$(RUN) python tests/bench/noop.py
+	@$(RUN) python tests/bench/account.py
 
 setup: $(VENV)/developer installed  ## install the tools and the collection
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -22,6 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return  # ansible-test runs the staged copy and has its own arrangements
     if not hasattr(config, "workerinput"):  # a worker of pytest-xdist leaves it to the main process
         subprocess.run([sys.executable, str(ROOT / "tests" / "tools" / "stage.py")], check=True)
+        # Python has already looked for .build, and found none in a fresh clone.
+        importlib.invalidate_caches()
     os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", str(BUILD / "installed"))
     os.environ.setdefault("ANSIBLE_HOME", str(BUILD / "home" / ".ansible"))
     os.environ.setdefault("ANSIBLE_PYTHON_INTERPRETER", sys.executable)

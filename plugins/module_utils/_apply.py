@@ -7,15 +7,28 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import MAX_ATTEMPTS, Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome, SendCleanError, VerificationError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import (
+    CallError,
+    Outcome,
+    RefusedError,
+    SendCleanError,
+    VerificationError,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent, Listing, Operation, User, Wanted
-from ansible_collections.sendclean.email.plugins.module_utils._planner import Plan, begun_creation, plan_user, unmet
+from ansible_collections.sendclean.email.plugins.module_utils._planner import (
+    Plan,
+    begun_creation,
+    plan_account,
+    plan_purge,
+    plan_user,
+    unmet,
+)
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
 VERIFY_SECONDS = 10.0
@@ -34,13 +47,25 @@ class Step:
     error: SendCleanError | None = None
 
     @property
+    def outstanding(self) -> bool:
+        """Whether something of the plan is still to be done."""
+        return (self.plan.adopt is not None and not self.changed) or (self.plan.operation is not None and not self.operation)
+
+    @property
+    def action(self) -> str:
+        """What was done or, in check mode, would be, in one word."""
+        return "failed" if self.error else self.plan.action
+
+    @property
     def name(self) -> str:
         """The name of the user that was written; empty where none was."""
         return (self.operation and self.operation.smtp_user_name) or ""
 
     def facts(self) -> dict[str, Any]:
         """Return the user as it is after the run; nothing where there is no such user."""
-        facts = self.plan.after()
+        facts = self.plan.before() if self.outstanding else self.plan.after()
+        if self.changed:
+            facts["alias"] = self.plan.alias
         if self.name:
             facts["smtp_user_name"] = self.name
         if self.user is not None:
@@ -53,33 +78,33 @@ class Step:
         return user.password if user else None
 
 
-def enforce(client: Client, file: BindingsFile | None, wanted: Sequence[Wanted], check_mode: bool) -> list[Step]:
+def enforce(
+    client: Client,
+    file: BindingsFile | None,
+    wanted: Sequence[Wanted],
+    check_mode: bool,
+    purge_exclude: Sequence[str] | None = None,
+) -> list[Step]:
     """Make the account hold what is wanted, or in check mode say what would be done.
 
+    With ``purge_exclude``, patterns of names, all other users are disabled; their steps come last.
     Raises SendCleanError as long as nothing was written. From the first write on, a failure is kept in its step.
     """
     bindings = file.read() if file else Bindings()
     if file and not check_mode and any(_may_bind(user, bindings) for user in wanted):
         with file.lock():
             # The listing that a creation rests on must be as young as the lock.
-            steps, listing = _plan_all(client, wanted, file.read())
-            for step in steps:
-                try:
-                    _give_alias_its_user(client, file, step, listing)
-                except SendCleanError as error:
-                    step.error = error
+            creation = _Creation(client, file, wanted, purge_exclude)
+            steps = creation.steps
+            going_on = _each(steps, creation.give_alias_its_user)
     else:
-        steps, listing = _plan_all(client, wanted, bindings)
+        steps, going_on = _plan(client.list_smtp(), wanted, bindings, purge_exclude), True
     if check_mode:
         for step in steps:
             step.operation, step.changed = step.plan.operation, step.plan.changed
         return steps
-    for step in steps:
-        try:
-            _edit(client, step)
-        except SendCleanError as error:
-            step.error = error
-    _verify(client, [step for step in steps if step.operation and not step.error])
+    if going_on and _each(steps, lambda step: _edit(client, step)):
+        _verify(client, [step for step in steps if step.operation and not step.error])
     return steps
 
 
@@ -93,6 +118,81 @@ def utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
 
 
+class _Creation:
+    """All that changes the bindings: settle what an earlier run began, adopt, create. To be used under their lock."""
+
+    def __init__(
+        self, client: Client, file: BindingsFile, wanted: Sequence[Wanted], purge_exclude: Sequence[str] | None
+    ) -> None:
+        self._client = client
+        self._file = file
+        self._bindings = file.read()
+        self._listing = client.list_smtp()
+        self.steps = _plan(self._listing, wanted, self._bindings, purge_exclude)
+        self._taken = {step.plan.user.smtp_user_name for step in self.steps if step.plan.user}
+
+    def give_alias_its_user(self, step: Step) -> None:
+        """Bind the alias of a step's user, if it has one that is not bound yet."""
+        wanted = step.plan.wanted
+        if wanted.alias is None or not _may_bind(wanted, self._bindings):
+            return
+        begun = wanted.alias in self._bindings.intents and wanted.smtp_user_name is None
+        if begun and not step.plan.adopt:
+            self._settle(step)
+        if step.plan.adopt:
+            # Of an adopted user it is not known when it got its password, of one whose creation was begun here it is.
+            self._file.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
+            step.changed = True
+        elif step.plan.create:
+            self._create(step, wanted.alias)
+        elif begun:
+            self._file.drop_intent(wanted.alias)
+
+    def _settle(self, step: Step) -> None:
+        """Wait until the user of a creation that was begun must be listed, and plan by that."""
+        bindings = self._file.read()
+        for listing in self._client.listings(creation_window(self._client)):
+            self._listing = listing
+            step.plan = plan_user(step.plan.wanted, listing, bindings, self._taken)
+            if step.plan.adopt:
+                self._taken.add(step.plan.adopt)
+                return
+
+    def _create(self, step: Step, alias: str) -> None:
+        """Create the user of an alias exactly once, whatever becomes of the answer."""
+        intent = Intent.of(step.plan.wanted, self._listing)
+        self._file.record_intent(alias, intent)
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            name: str | None
+            try:
+                name = self._client.add_smtp(intent.total_limit, intent.hourly_limit)
+            except CallError as error:
+                if error.outcome is Outcome.REFUSED:
+                    # Surely nothing was created by this call; of an earlier one whose answer was lost that is not so sure.
+                    if attempt == 1:
+                        self._file.drop_intent(alias)
+                    raise
+                name = self._find_created(step.plan.wanted)
+                if name is None and (error.outcome is Outcome.UNKNOWN or attempt == MAX_ATTEMPTS):
+                    raise
+            if name in intent.smtp_user_names:
+                raise VerificationError(f"SendClean answered addSmtp with {name}, a user that was there before: nothing is bound")
+            if name is not None:
+                step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
+                step.changed = True
+                self._file.bind(alias, name, utc_now())
+                return
+
+    def _find_created(self, wanted: Wanted) -> str | None:
+        """Look for the user of a creation whose answer is lost."""
+        bindings = self._file.read()
+        for listing in self._client.listings(creation_window(self._client)):
+            name = begun_creation(wanted, listing, bindings, self._taken)
+            if name is not None:
+                return name
+        return None
+
+
 def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
     """Say whether the bindings file may have to change for a user."""
     if wanted.alias is None or wanted.alias in bindings.aliases:
@@ -100,70 +200,35 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
     return wanted.state == "present" or wanted.alias in bindings.intents
 
 
-def _plan_all(client: Client, wanted: Sequence[Wanted], bindings: Bindings) -> tuple[list[Step], Listing]:
-    listing = client.list_smtp()
-    return [Step(plan_user(user, listing, bindings)) for user in wanted], listing
+def _plan(
+    listing: Listing, wanted: Sequence[Wanted], bindings: Bindings, purge_exclude: Sequence[str] | None
+) -> list[Step]:
+    plans = plan_account(wanted, listing, bindings)
+    if purge_exclude is not None:
+        plans += plan_purge(plans, listing, bindings, purge_exclude)
+    return [Step(plan) for plan in plans]
 
 
-def _give_alias_its_user(client: Client, file: BindingsFile, step: Step, listing: Listing) -> None:
-    """Settle what an earlier run began, adopt, create: all that changes the bindings, under their lock."""
-    wanted = step.plan.wanted
-    if wanted.alias is None:
-        return
-    begun = wanted.alias in file.read().intents and wanted.smtp_user_name is None
-    if begun and not step.plan.adopt:
-        for listing in client.listings(creation_window(client)):
-            step.plan = plan_user(wanted, listing, file.read())
-            if step.plan.adopt:
-                break
-    if step.plan.adopt:
-        # Of an adopted user it is not known when it got its password, of one whose creation was begun here it is.
-        file.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
-        step.changed = True
-    elif step.plan.create:
-        _create(client, file, step, wanted.alias, Intent.of(wanted, listing))
-    elif begun:
-        file.drop_intent(wanted.alias)
-
-
-def _create(client: Client, file: BindingsFile, step: Step, alias: str, intent: Intent) -> None:
-    """Create the user of an alias exactly once, whatever becomes of the answer."""
-    file.record_intent(alias, intent)
-    for attempt in range(1, MAX_ATTEMPTS + 1):
-        name: str | None
+def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:
+    """Do the work of all steps, whatever becomes of one. Where the API knows the account no more, stop and say False."""
+    for step in steps:
+        if step.error:
+            continue
         try:
-            name = client.add_smtp(intent.total_limit, intent.hourly_limit)
-        except CallError as error:
-            if error.outcome is Outcome.REFUSED:
-                # Surely nothing was created by this call; of an earlier one whose answer was lost that is not so sure.
-                if attempt == 1:
-                    file.drop_intent(alias)
-                raise
-            name = _find_created(client, file, step.plan.wanted)
-            if name is None and (error.outcome is Outcome.UNKNOWN or attempt == MAX_ATTEMPTS):
-                raise
-        if name in intent.smtp_user_names:
-            raise VerificationError(f"SendClean answered addSmtp with {name}, a user that was there before: nothing is bound")
-        if name is not None:
-            step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
-            step.changed = True
-            file.bind(alias, name, utc_now())
-            return
-
-
-def _find_created(client: Client, file: BindingsFile, wanted: Wanted) -> str | None:
-    """Look for the user of a creation whose answer is lost."""
-    bindings = file.read()
-    for listing in client.listings(creation_window(client)):
-        name = begun_creation(wanted, listing, bindings)
-        if name is not None:
-            return name
-    return None
+            work(step)
+        except SendCleanError as error:
+            step.error = error
+            if isinstance(error, CallError) and error.name == "AuthenticationError":
+                for other in steps:
+                    if other.outstanding and not other.error:
+                        other.error = RefusedError("not attempted, since SendClean does not accept owner_id and token any more")
+                return False
+    return True
 
 
 def _edit(client: Client, step: Step) -> None:
     operation = step.plan.operation
-    if step.error or operation is None or operation.smtp_user_name is None:
+    if operation is None or operation.smtp_user_name is None:
         return
     client.edit_smtp(operation.smtp_user_name, operation.parameters)
     step.operation = operation

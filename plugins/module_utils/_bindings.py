@@ -48,6 +48,8 @@ class BindingsFile:
     """One account's part of the bindings file. Reading needs no lock, every change does."""
 
     def __init__(self, path: str, base_url: str, owner_id: str) -> None:
+        if "\0" in path:
+            raise OptionError("bindings_path", "holds a null character, which no path may")
         self.path = path
         # A symbolic link is written through: its target is what gets replaced.
         self._target = os.path.realpath(path)
@@ -288,7 +290,7 @@ def _parse_account(section: Mapping[str, Any], malformed: Callable[[str], Bindin
             intents={alias: _parse_intent(value) for alias, value in parts["intents"].items()},
             password_times={name: _parse_time(value) for name, value in parts["password_times"].items()},
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise malformed('an entry under "intents" or "password_times" makes no sense') from None
 
 

@@ -58,19 +58,17 @@ class Client:
         return self._repeatable("listSmtp", {}, parse_listing)
 
     def listings(self, seconds: float) -> Iterator[dict[str, User]]:
-        """Yield one listing after another, at growing intervals, the last at least ``seconds`` after the first.
+        """Yield three listings or more, at growing intervals, the last at least ``seconds`` after the first.
 
         A listing may lag behind a write, so that one alone does not prove that something did not happen.
         """
+        yield self.list_smtp()
         deadline = time.monotonic() + seconds
-        pause = 0.5
-        while True:
+        pause, made = 0.5, 1
+        while made < 3 or time.monotonic() < deadline:
+            time.sleep(min(pause, max(deadline - time.monotonic(), seconds / 4)))
             yield self.list_smtp()
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
-            time.sleep(min(pause, left))
-            pause = min(2 * pause, 8.0)
+            pause, made = min(2 * pause, 8.0), made + 1
 
     def edit_smtp(self, smtp_user_name: str, parameters: Mapping[str, Any]) -> None:
         """Set the given fields of a user. The API leaves the others as they are."""

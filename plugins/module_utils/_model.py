@@ -46,13 +46,17 @@ Listing = Mapping[str, User]
 
 @dataclass(frozen=True)
 class Wanted:
-    """An SMTP user as the caller wants it. At least one of ``alias`` and ``smtp_user_name`` is set."""
+    """An SMTP user as the caller wants it. At least one of ``alias`` and ``smtp_user_name`` is set.
+
+    ``place`` is where it stands in the options, such as ``users[3]``; empty where there is just one.
+    """
 
     alias: str | None = None
     smtp_user_name: str | None = None
     state: str = "present"
     total_limit: int | None = None
     hourly_limit: int | None = None
+    place: str = ""
 
     def limits(self) -> dict[str, int]:
         """Return the limits that were given."""

@@ -13,7 +13,7 @@ from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET, Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError
 from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from, refuse_empty
 
 CONNECTION_OPTIONS: dict[str, Any] = {
@@ -27,6 +27,13 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "requests_per_minute": {"type": "int", "default": 60},
     "retry_timeout": {"type": "float", "default": 300.0},
 }
+USER_OPTIONS: dict[str, Any] = {
+    "alias": {"type": "str"},
+    "smtp_user_name": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "total_limit": {"type": "int"},
+    "hourly_limit": {"type": "int"},
+}
 BINDINGS_PATH: dict[str, Any] = {"type": "path", "fallback": (env_fallback, ["SENDCLEAN_BINDINGS_PATH"])}
 
 
@@ -36,15 +43,14 @@ Work = Callable[[Mapping[str, Any], Client, Optional[BindingsFile], bool], "dict
 
 def run(module: AnsibleModule, work: Work) -> None:
     """End a module with what its work returns, or with its failure."""
-    # Ansible masks a no_log value wherever its text occurs, in numbers too. A short one would mangle the result,
-    # which holds no secret but those asked for. The arguments, which may be shown, are masked by name instead.
+    # Ansible masks a no_log value wherever its text occurs, in numbers too, so that a short one would mangle the result.
+    # The arguments, which may be shown, are masked by name instead.
     module.no_log_values = {value for value in module.no_log_values if len(value) >= SHORT_SECRET}
     invocation = {"module_args": _masked(module)}
     if REQUESTS_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, invocation=invocation)
-    params = module.params
     try:
-        _refuse_booleans(module)
+        params = _as_given(module)
         refuse_empty(params, "bindings_path")
         connection = connection_from(params)
         path = params["bindings_path"]
@@ -52,20 +58,45 @@ def run(module: AnsibleModule, work: Work) -> None:
         result = work(params, Client(connection), file, module.check_mode)
     except SendCleanError as error:
         module.fail_json(msg=str(error), invocation=invocation, **error.done, **error.details())
+    # A result holds no secret but passwords that were asked for, whose text may hold that of another.
+    module.no_log_values = set()
     module.exit_json(invocation=invocation, **result)
 
 
 def _masked(module: AnsibleModule) -> dict[str, Any]:
-    return {
-        name: "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" if value and module.argument_spec.get(name, {}).get("no_log") else value
-        for name, value in module.params.items()
-    }
+    """Return the arguments as they may be shown."""
+    masked = dict(module.params)
+    for name, value in module.params.items():
+        if value and (module.argument_spec.get(name, {}).get("no_log") or (name == "api_url" and "@" in value)):
+            masked[name] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    return masked
 
 
-def _refuse_booleans(module: AnsibleModule) -> None:
-    """Refuse true and false where a number is wanted: Ansible's conversion has made 1 and 0 of them."""
+def _as_given(module: AnsibleModule) -> dict[str, Any]:
+    """Return the options with true and false where Ansible's conversion has made 1 and 0 of them."""
+    if not _has_one_or_zero(module.argument_spec, module.params):
+        return dict(module.params)
     # Made for modules that need their arguments as they came, see its docstring in ansible-core.
-    raw = basic._load_params()
-    for name, spec in module.argument_spec.items():
-        if spec.get("type") in ("int", "float") and isinstance(raw.get(name), bool):
-            raise OptionError(name, f"must be a number, not {str(raw[name]).lower()}")
+    return _with_booleans(module.argument_spec, module.params, basic._load_params())
+
+
+def _has_one_or_zero(spec: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+    """Say whether a number may have been a boolean, so that large arguments are mostly read just once."""
+    for name, option in spec.items():
+        if option.get("type") in ("int", "float") and params[name] in (0, 1):
+            return True
+        if "options" in option and any(_has_one_or_zero(option["options"], row) for row in params[name] or []):
+            return True
+    return False
+
+
+def _with_booleans(spec: Mapping[str, Any], params: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    given = dict(params)
+    for name, option in spec.items():
+        value = raw.get(name)
+        if isinstance(value, bool) and option.get("type") in ("int", "float"):
+            given[name] = value
+        elif isinstance(value, list) and "options" in option:
+            rows = zip(params[name], value)
+            given[name] = [_with_booleans(option["options"], row, old) if isinstance(old, Mapping) else row for row, old in rows]
+    return given

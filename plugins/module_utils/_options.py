@@ -49,27 +49,32 @@ def refuse_empty(params: Mapping[str, Any], *options: str) -> None:
                 raise OptionError(place, "is empty: give a value or leave it out")
 
 
-def wanted_from(params: Mapping[str, Any]) -> Wanted:
-    """Return the user that the options describe. Raises OptionError."""
-    refuse_empty(params, "alias", "smtp_user_name")
+def wanted_from(params: Mapping[str, Any], place: str = "") -> Wanted:
+    """Return the user that the options describe. ``place`` is theirs in a list. Raises OptionError."""
+    prefix = f"{place}." if place else ""
+    for option in ("alias", "smtp_user_name"):
+        if params[option] is not None and not params[option].strip():
+            raise OptionError(prefix + option, "is empty: give a value or leave it out")
+    if params["alias"] is None and params["smtp_user_name"] is None:
+        raise OptionError(place, "needs an alias or a smtp_user_name")
     for option in ("total_limit", "hourly_limit"):
         limit = params[option]
-        if limit is not None and limit < 1:
-            raise OptionError(option, f"must be a positive integer, not {limit}")
-    return Wanted(**{name: params[name] for name in ("alias", "smtp_user_name", "state", "total_limit", "hourly_limit")})
+        if limit is not None and (isinstance(limit, bool) or limit < 1):
+            raise OptionError(prefix + option, f"must be a positive integer, not {str(limit).lower()}")
+    fields = ("alias", "smtp_user_name", "state", "total_limit", "hourly_limit")
+    return Wanted(**{name: params[name] for name in fields}, place=place)
 
 
 def connection_from(params: Mapping[str, Any]) -> Connection:
     """Check the options that every module shares. Raises OptionError with the option's name."""
     refuse_empty(params, "owner_id", "token", "api_url", "app_domain")
     for option in ("timeout", "retry_timeout"):
-        if not (math.isfinite(params[option]) and params[option] > 0):
-            raise OptionError(option, f"must be a positive number of seconds, not {params[option]}")
-    if params["requests_per_minute"] < 0:
-        raise OptionError(
-            "requests_per_minute",
-            f"must be 0 (no pacing) or a positive number, not {params['requests_per_minute']}",
-        )
+        number = params[option]
+        if isinstance(number, bool) or not (math.isfinite(number) and number > 0):
+            raise OptionError(option, f"must be a positive number of seconds, not {str(number).lower()}")
+    pace = params["requests_per_minute"]
+    if isinstance(pace, bool) or pace < 0:
+        raise OptionError("requests_per_minute", f"must be 0 (no pacing) or a positive number, not {str(pace).lower()}")
     return Connection(
         base_url=_base_url(params["api_url"], params["app_domain"]),
         owner_id=params["owner_id"],
@@ -131,6 +136,8 @@ def _verify(validate_certs: bool, ca_path: str | None) -> bool | str:
                     bundle.read(1)
         except OSError as exc:
             raise OptionError("ca_path", f"cannot be read: {exc.strerror}: {ca_path}") from None
+        except ValueError:
+            raise OptionError("ca_path", "holds a null character, which no path may") from None
     if not validate_certs:
         return False
     return ca_path if ca_path is not None else True

@@ -6,12 +6,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import RefusedError
-from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent, Listing, Operation, User, Wanted
+from ansible_collections.sendclean.email.plugins.module_utils._model import (
+    DISABLE,
+    ENABLE,
+    Bindings,
+    Intent,
+    Listing,
+    Operation,
+    User,
+    Wanted,
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,17 @@ class Plan:
             return Operation("editSmtp", self.user.smtp_user_name, self.changes)
         return None
 
+    @property
+    def action(self) -> str:
+        """What is done to the user, in one word."""
+        if self.create:
+            return "created"
+        if self.adopt is not None:
+            return "adopted"
+        if "status" in self.changes:
+            return "disabled" if self.changes["status"] == DISABLE else "enabled"
+        return "updated" if self.changes else "unchanged"
+
     def before(self) -> dict[str, Any]:
         """Return what there is now; nothing where there is no such user."""
         if self.user is None:
@@ -59,22 +80,68 @@ class Plan:
         return {"alias": self.alias, **self.user.facts(), **self.changes}
 
 
-def plan_user(wanted: Wanted, listing: Listing, bindings: Bindings) -> Plan:
-    """Return what has to be done for one user. Raises RefusedError where it cannot or must not be done."""
+def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings) -> list[Plan]:
+    """Return what has to be done for each user. Raises RefusedError with all that cannot or must not be done."""
+    plans: dict[int, Plan] = {}
+    problems: dict[int, str] = {}
+    aliases: dict[str, str] = {}
+    names: dict[str, str] = {}
+    # Users that are asked for by name come first, so that no alias whose creation was begun is given one of them.
+    for index in sorted(range(len(wanted)), key=lambda index: wanted[index].smtp_user_name is None):
+        user = wanted[index]
+        try:
+            _claim(aliases, user.alias, f'alias "{user.alias}"', user.place)
+            plans[index] = plan_user(user, listing, bindings, names)
+            planned = plans[index].user
+            if planned is not None:
+                _claim(names, planned.smtp_user_name, planned.smtp_user_name, user.place)
+        except RefusedError as error:
+            problems[index] = f"{user.place}: {error}" if user.place else str(error)
+    if problems:
+        raise RefusedError("\n".join(problems[index] for index in sorted(problems)))
+    return [plans[index] for index in range(len(wanted))]
+
+
+def _claim(claims: dict[str, str], key: str | None, shown: str, place: str) -> None:
+    if key is None:
+        return
+    if key in claims:
+        raise RefusedError(f"{shown} is asked for twice, also in {claims[key]}")
+    claims[key] = place
+
+
+def plan_purge(plans: Iterable[Plan], listing: Listing, bindings: Bindings, exclude: Sequence[str]) -> list[Plan]:
+    """Return what disables every enabled user that no plan is about, users whose names match a pattern aside."""
+    named = {plan.user.smtp_user_name for plan in plans if plan.user}
+    unwanted = [
+        name
+        for name, user in sorted(listing.items())
+        if user.status == ENABLE and name not in named and not any(fnmatchcase(name, pattern) for pattern in exclude)
+    ]
+    return [plan_user(Wanted(smtp_user_name=name, state="absent"), listing, bindings) for name in unwanted]
+
+
+def plan_user(wanted: Wanted, listing: Listing, bindings: Bindings, taken: Collection[str] = ()) -> Plan:
+    """Return what has to be done for one user. Raises RefusedError where it cannot or must not be done.
+
+    ``taken`` are users that others are given: no begun creation has made them.
+    """
     bound = bindings.aliases.get(wanted.alias) if wanted.alias is not None else None
     if wanted.smtp_user_name is not None and bound not in (None, wanted.smtp_user_name):
         raise RefusedError(
             f'alias "{wanted.alias}" is bound to {bound}, not to {wanted.smtp_user_name}: give one of the two, or another alias'
         )
     if wanted.state == "absent":
-        return _plan_absent(wanted, bound, listing, bindings)
-    return _plan_present(wanted, bound, listing, bindings)
+        return _plan_absent(wanted, bound, listing, bindings, taken)
+    return _plan_present(wanted, bound, listing, bindings, taken)
 
 
-def _plan_absent(wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings) -> Plan:
+def _plan_absent(
+    wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings, taken: Collection[str]
+) -> Plan:
     """Nothing is adopted here but a creation that was begun: its user is enabled."""
     name = wanted.smtp_user_name or bound
-    adopt = begun_creation(wanted, listing, bindings) if name is None else None
+    adopt = begun_creation(wanted, listing, bindings, taken) if name is None else None
     user = listing.get(name or adopt or "")
     if user is None:
         return Plan(wanted)
@@ -82,10 +149,12 @@ def _plan_absent(wanted: Wanted, bound: str | None, listing: Listing, bindings: 
     return Plan(wanted, user=user, alias=alias, adopt=adopt, changes=differing(wanted, user))
 
 
-def _plan_present(wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings) -> Plan:
+def _plan_present(
+    wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings, taken: Collection[str]
+) -> Plan:
     adopt = None
     if bound is None and wanted.alias is not None:
-        adopt = _adoptable(wanted, listing, bindings) or begun_creation(wanted, listing, bindings)
+        adopt = _adoptable(wanted, listing, bindings) or begun_creation(wanted, listing, bindings, taken)
         if adopt is None:
             return _plan_creation(wanted)
     name = adopt or bound or wanted.smtp_user_name or ""
@@ -132,7 +201,9 @@ def _not_listed(wanted: Wanted, bound: str | None, bindings: Bindings) -> Refuse
     )
 
 
-def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings) -> str | None:
+def begun_creation(
+    wanted: Wanted, listing: Listing, bindings: Bindings, taken: Collection[str] = ()
+) -> str | None:
     """Return the user that a creation left unfinished has made for the alias, if the listing shows one.
 
     Raises RefusedError where several users could be it.
@@ -140,7 +211,7 @@ def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings) -> str 
     intent = bindings.intents.get(wanted.alias or "")
     if intent is None:
         return None
-    candidates = created_since(intent, listing, bindings)
+    candidates = [name for name in created_since(intent, listing, bindings) if name not in taken]
     if len(candidates) > 1:
         raise RefusedError(
             f'a creation for alias "{wanted.alias}" was begun and its answer lost, and {len(candidates)} users could be '

@@ -9,11 +9,18 @@ from __future__ import annotations
 import contextlib
 import datetime
 from dataclasses import dataclass, field
+from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import VERIFY_SECONDS, creation_window, utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import MAX_ATTEMPTS, Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome, RefusedError, VerificationError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import (
+    BindingsError,
+    CallError,
+    Outcome,
+    RefusedError,
+    VerificationError,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing, User
 
 
@@ -36,6 +43,11 @@ class ResetDone:
     changed: bool
     password: str | None = field(default=None, repr=False)
 
+    def facts(self) -> dict[str, Any]:
+        """Return the task's result."""
+        facts = {"changed": self.changed, "smtp_user_name": self.smtp_user_name, "alias": self.alias}
+        return {**facts, "smtp_password": self.password} if self.password else facts
+
 
 def reset_password(client: Client, file: BindingsFile | None, reset: Reset, check_mode: bool) -> ResetDone:
     """Reset a password if the guards allow it. Raises SendCleanError."""
@@ -47,10 +59,14 @@ def reset_password(client: Client, file: BindingsFile | None, reset: Reset, chec
         due = _is_due(reset, user, bindings.password_times.get(name))
         if not due or check_mode:
             return ResetDone(name, alias, changed=due)
-        password = _reset(client, user)
-        if file:
-            file.record_password_time(name, utc_now())
-        return ResetDone(name, alias, changed=True, password=password)
+        done = ResetDone(name, alias, changed=True, password=_reset(client, user))
+        try:
+            if file:
+                file.record_password_time(name, utc_now())
+        except BindingsError as error:
+            error.done = done.facts()
+            raise
+        return done
 
 
 def _find(reset: Reset, listing: Listing, bindings: Bindings) -> User:

@@ -117,12 +117,10 @@ def reset(params: Mapping[str, Any], client: Client, file: BindingsFile | None, 
     """Reset the password if the guards allow it, and return the task's result."""
     refuse_empty(params, "smtp_user_name", "alias", "current_password")
     age = params["max_age_days"]
-    if age is not None and not (math.isfinite(age) and age >= 0):
-        raise OptionError("max_age_days", f"must be a number of days, 0 or more, not {age}")
+    if age is not None and (isinstance(age, bool) or not (math.isfinite(age) and age >= 0)):
+        raise OptionError("max_age_days", f"must be a number of days, 0 or more, not {str(age).lower()}")
     asked = Reset(**{name: params[name] for name in ("smtp_user_name", "alias", "current_password", "max_age_days")})
-    done = reset_password(client, file, asked, check_mode)
-    result = {"changed": done.changed, "smtp_user_name": done.smtp_user_name, "alias": done.alias}
-    return {**result, "smtp_password": done.password} if done.password else result
+    return reset_password(client, file, asked, check_mode).facts()
 
 
 def main() -> None:

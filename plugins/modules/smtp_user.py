@@ -207,8 +207,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, run
+from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, USER_OPTIONS, run
 from ansible_collections.sendclean.email.plugins.module_utils._options import wanted_from
+from ansible_collections.sendclean.email.plugins.module_utils._report import diff, operations
 
 
 def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
@@ -217,8 +218,8 @@ def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None,
     facts = step.facts()
     result = {
         "changed": step.changed,
-        "operations": [step.operation.facts()] if step.operation else [],
-        "diff": {"before": step.plan.before(), "after": facts},
+        "operations": operations([step]),
+        "diff": diff(step),
     }
     if step.error:
         step.error.done = result
@@ -234,11 +235,7 @@ def main() -> None:
         argument_spec={
             **CONNECTION_OPTIONS,
             "bindings_path": BINDINGS_PATH,
-            "alias": {"type": "str"},
-            "smtp_user_name": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "total_limit": {"type": "int"},
-            "hourly_limit": {"type": "int"},
+            **USER_OPTIONS,
             "include_password": {"type": "bool", "default": False, "no_log": False},
         },
         required_one_of=[("alias", "smtp_user_name")],

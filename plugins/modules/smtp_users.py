@@ -1,0 +1,317 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible module: the SMTP users of a SendClean account, all at once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_users
+short_description: Manage the SMTP users of a SendClean account in one task
+version_added: 1.0.0
+author:
+  - sendclean.email contributors (@sendclean-email)
+description:
+  - Holds an account at SendClean to a list of SMTP users. Each entry means what the same options mean in
+    M(sendclean.email.smtp_user#module).
+  - The account is listed once, each user that differs costs one call, and if anything was written the account is listed once
+    more. In check mode it is listed once.
+  - All entries that cannot be right are reported together, before anything is written.
+  - A failure of one user does not stop the others. The task fails at the end and says in RV(failures) what failed. Only when
+    SendClean does not accept the account any more, the task stops at once.
+extends_documentation_fragment:
+  - sendclean.email.sendclean
+  - sendclean.email.sendclean.bindings
+  - sendclean.email.sendclean.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  users:
+    description:
+      - The users. Each needs an O(users[].alias) or a O(users[].smtp_user_name), and none may be named twice.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      alias:
+        description: A name of your own for the user, kept in the bindings file. Needs O(bindings_path).
+        type: str
+      smtp_user_name:
+        description:
+          - The name that SendClean gave the user.
+          - Together with an O(users[].alias) that is not bound yet, the user is adopted, that is, bound to the alias.
+        type: str
+      state:
+        description:
+          - V(present) ensures that the user exists, is enabled and has the limits that are given.
+          - V(absent) ensures that the user is disabled. Limits are not enforced.
+        type: str
+        choices: [present, absent]
+        default: present
+      total_limit:
+        description: How many messages the user may send in all. Greater than zero. Required to create a user.
+        type: int
+      hourly_limit:
+        description: How many messages the user may send in an hour. Greater than zero. Required to create a user.
+        type: int
+  purge:
+    description:
+      - Whether every enabled user of the account that O(users) does not name is disabled.
+      - Refused while O(users) is empty.
+    type: bool
+    default: false
+  purge_exclude:
+    description: Users that O(purge) leaves alone, as shell patterns on their C(smtp_user_name), such as V(smtps*).
+    type: list
+    elements: str
+    default: []
+  include_passwords:
+    description: Whether the result holds the users' passwords, in clear. Use C(no_log) on the task then.
+    type: bool
+    default: false
+seealso:
+  - module: sendclean.email.smtp_user
+  - module: sendclean.email.smtp_user_info
+notes:
+  - Users are created and adopted first, while other runs that share the bindings file wait. Then limits and status are
+    changed, and other users disabled.
+"""
+
+EXAMPLES = r"""
+- name: The account has these users
+  sendclean.email.smtp_users:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    users:
+      - alias: billing
+        total_limit: 10000
+        hourly_limit: 500
+      - alias: newsletter
+        smtp_user_name: smtp12345
+        hourly_limit: 200
+      - smtp_user_name: smtp67890
+        state: absent
+
+- name: The account has these users and no others, those of a colleague aside
+  sendclean.email.smtp_users:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    users:
+      - alias: billing
+        total_limit: 10000
+        hourly_limit: 500
+    purge: true
+    purge_exclude:
+      - smtp67*
+"""
+
+RETURN = r"""
+smtp_users:
+  description:
+    - The users in the order of O(users), as SendClean holds them after the task or, in check mode, would hold them.
+    - Users that were purged come last, by name.
+  returned: when the account could be listed and nothing was refused
+  type: list
+  elements: dict
+  contains:
+    alias:
+      description: The user's alias in the bindings file, null where it has none or no file was given.
+      type: str
+      returned: always
+      sample: billing
+    smtp_user_name:
+      description: The name that SendClean chose. Null in check mode for a user that would be created, and where there is none.
+      type: str
+      returned: always
+      sample: smtp12345
+    status:
+      description: V(Enable) or V(Disable). Null where there is no such user.
+      type: str
+      returned: always
+      sample: Enable
+    total_limit:
+      description: How many messages the user may send in all.
+      type: int
+      returned: always
+      sample: 10000
+    hourly_limit:
+      description: How many messages the user may send in an hour.
+      type: int
+      returned: always
+      sample: 500
+    action:
+      description:
+        - What was done, the first that applies of V(failed), V(created), V(adopted), V(disabled), V(enabled), V(updated),
+          V(unchanged).
+      type: str
+      returned: always
+      sample: updated
+    smtp_password:
+      description: The password in clear.
+      type: str
+      returned: O(include_passwords=true)
+      sample: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER
+summary:
+  description:
+    - How many users there are of each action.
+    - In check mode also C(estimated_calls), how many calls the real run makes, and C(estimated_minutes), how long they take
+      at O(requests_per_minute).
+  returned: when the account could be listed and nothing was refused
+  type: dict
+  sample:
+    failed: 0
+    created: 1
+    adopted: 0
+    disabled: 0
+    enabled: 0
+    updated: 2
+    unchanged: 40
+operations:
+  description: The calls that wrote to the account or, in check mode, would, as in M(sendclean.email.smtp_user#module).
+  returned: when the account could be listed and nothing was refused
+  type: list
+  elements: dict
+  sample:
+    - call: editSmtp
+      smtp_user_name: smtp12345
+      parameters:
+        hourly_limit: 200
+failures:
+  description: What failed, each with the user, the call, a message for people, and the error of the API, if it was one.
+  returned: failure of a user
+  type: list
+  elements: dict
+  contains:
+    alias:
+      description: The user's alias.
+      type: str
+      returned: always
+      sample: billing
+    smtp_user_name:
+      description: The user's name at SendClean, null where there is none yet.
+      type: str
+      returned: always
+      sample: smtp12345
+    call:
+      description: The call that failed, null where it was none.
+      type: str
+      returned: always
+      sample: addSmtp
+    msg:
+      description: What failed, and what to do.
+      type: str
+      returned: always
+      sample: "SendClean answered addSmtp with an error: You reached the max SMTP user (ValidationError)."
+    error:
+      description: The API call that failed, as in M(sendclean.email.smtp_user#module), null where it was none.
+      type: dict
+      returned: always
+      sample:
+        call: addSmtp
+        name: ValidationError
+        code: -1
+        message: You reached the max SMTP user
+        http_status: 200
+error:
+  description: The API call that failed before anything was done, as in M(sendclean.email.smtp_user#module).
+  returned: failure of a call
+  type: dict
+  sample:
+    call: listSmtp
+    name: AuthenticationError
+    code: -1
+    message: Token MissMatch
+    http_status: 200
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._client import Client
+from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, OptionError, RefusedError
+from ansible_collections.sendclean.email.plugins.module_utils._model import Wanted
+from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, USER_OPTIONS, run
+from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_empty, wanted_from
+from ansible_collections.sendclean.email.plugins.module_utils._report import (
+    estimate,
+    named_diff,
+    operations,
+    refuse_failed,
+    row,
+    summary,
+)
+
+
+def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
+    """Enforce all users and return the task's result."""
+    refuse_empty(params, "purge_exclude")
+    if params["purge"] and not params["users"]:
+        raise OptionError("purge", "is refused while users is empty: it would disable every user of the account")
+    purge_exclude = params["purge_exclude"] if params["purge"] else None
+    steps = enforce(client, file, wanted_users(params["users"], client, file), check_mode, purge_exclude)
+    counts = summary(steps)
+    if check_mode:
+        counts.update(estimate(steps, params["requests_per_minute"]))
+    result = {
+        "changed": any(step.changed for step in steps),
+        "smtp_users": [row(step, params["include_passwords"]) for step in steps],
+        "summary": counts,
+        "operations": operations(steps),
+        "diff": [named_diff(step) for step in steps if step.changed],
+    }
+    refuse_failed(steps, result)
+    return result
+
+
+def wanted_users(users: Sequence[Mapping[str, Any]], client: Client, file: BindingsFile | None) -> list[Wanted]:
+    """Return the users that are wanted. Raises RefusedError with all that is wrong, also by what the account shows."""
+    wanted, problems = [], []
+    for index, user in enumerate(users):
+        try:
+            if user["alias"] is not None and file is None:
+                raise OptionError(f"users[{index}].alias", "needs bindings_path")
+            wanted.append(wanted_from(user, f"users[{index}]"))
+        except OptionError as error:
+            problems.append(str(error))
+    if problems:
+        try:
+            enforce(client, file, wanted, check_mode=True)
+        except RefusedError as error:
+            problems.append(str(error))
+        except CallError:
+            # What is wrong with the options is to be mended first.
+            pass
+        raise RefusedError("\n".join(problems))
+    return wanted
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **CONNECTION_OPTIONS,
+            "bindings_path": BINDINGS_PATH,
+            "users": {"type": "list", "elements": "dict", "required": True, "options": USER_OPTIONS},
+            "purge": {"type": "bool", "default": False},
+            "purge_exclude": {"type": "list", "elements": "str", "default": []},
+            "include_passwords": {"type": "bool", "default": False, "no_log": False},
+        },
+        supports_check_mode=True,
+    )
+    run(module, manage)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,388 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""sendclean.email.smtp_users: a whole account in one task, with its refusals, failures, purge and counts of calls."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
+    OWNER,
+    FakeClock,
+    RunModule,
+    read_bindings,
+    snapshot,
+    write_bindings,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from simulator import RunningServer, Service, serve
+
+LIMITS = {"total_limit": 1000, "hourly_limit": 100}
+NO_ACTION = dict.fromkeys(["failed", "created", "adopted", "disabled", "enabled", "updated", "unchanged"], 0)
+
+
+def made(service: Service) -> Counter[str]:
+    """Count the calls since the last time."""
+    calls = Counter(call.call for call in service.log)
+    service.clear_log()
+    return calls
+
+
+def held(service: Service) -> dict[str, tuple[str, int, int]]:
+    """Return what the account holds, by name."""
+    return {user.smtp_user_name: (user.status, user.total_limit, user.hourly_limit) for user in service.users(OWNER)}
+
+
+@pytest.fixture
+def account(service: Service, server: RunningServer, bindings_path: Path) -> Service:
+    """smtp1 (bound to "bound"), smtp2 and smtp3 (as created by hand), smtp4 (disabled, bound to "off")."""
+    for name in ("smtp1", "smtp2", "smtp3"):
+        service.create_user(OWNER, smtp_user_name=name, **LIMITS)
+    service.create_user(OWNER, smtp_user_name="smtp4", status="Disable", **LIMITS)
+    write_bindings(bindings_path, server.base_url, aliases={"bound": "smtp1", "off": "smtp4"})
+    return service
+
+
+EVERYTHING = [
+    {"alias": "bound", "hourly_limit": 7},
+    {"alias": "new", **LIMITS},
+    {"alias": "adopted", "smtp_user_name": "smtp2", "hourly_limit": 8},
+    {"alias": "off"},
+    {"smtp_user_name": "smtp3", "state": "absent"},
+    {"alias": "nobody", "state": "absent"},
+]
+
+
+def test_four_steps_over_every_action(run_module: RunModule, account: Service, bindings_path: Path) -> None:
+    options = {"users": EVERYTHING, "bindings_path": str(bindings_path)}
+    before = snapshot(bindings_path.parent)
+
+    check = run_module("smtp_users", check=True, **options)
+    assert made(account) == {"listSmtp": 1}
+    assert snapshot(bindings_path.parent) == before
+
+    real = run_module("smtp_users", **options)
+    assert made(account) == {"listSmtp": 2, "addSmtp": 1, "editSmtp": 4}
+
+    actions = ["updated", "created", "adopted", "enabled", "disabled", "unchanged"]
+    for done in (check, real):
+        assert done["changed"] is True
+        assert [row["action"] for row in done["smtp_users"]] == actions
+        assert [row["alias"] for row in done["smtp_users"]] == ["bound", "new", "adopted", "off", None, "nobody"]
+        assert len(done["diff"]) == 5
+    expected = {**NO_ACTION, **dict.fromkeys(actions, 1)}
+    assert real["summary"] == expected
+    assert check["summary"] == {**expected, "estimated_calls": 7, "estimated_minutes": 0.0}
+    name = real["smtp_users"][1]["smtp_user_name"]
+    assert check["smtp_users"][1]["smtp_user_name"] is None
+    assert [{**call, "smtp_user_name": call["smtp_user_name"] or name} for call in check["operations"]] == real["operations"]
+    assert held(account) == {
+        "smtp1": ("Enable", 1000, 7),
+        "smtp2": ("Enable", 1000, 8),
+        "smtp3": ("Disable", 1000, 100),
+        "smtp4": ("Enable", 1000, 100),
+        name: ("Enable", 1000, 100),
+    }
+
+    for again in (run_module("smtp_users", check=True, **options), run_module("smtp_users", **options)):
+        assert again["changed"] is False
+        assert again["summary"]["unchanged"] == 6
+        assert again["operations"] == again["diff"] == []
+    assert made(account) == {"listSmtp": 2}
+
+
+def test_a_user_that_differs_costs_one_call(run_module: RunModule, service: Service) -> None:
+    names = [service.create_user(OWNER, **LIMITS).smtp_user_name for unused in range(50)]
+    users = [{"smtp_user_name": name, "total_limit": 1 + index % 2, "hourly_limit": 100} for index, name in enumerate(names)]
+    run_module("smtp_users", users=users)
+    assert made(service) == {"listSmtp": 2, "editSmtp": 50}
+    assert run_module("smtp_users", users=users)["changed"] is False
+    assert made(service) == {"listSmtp": 1}
+
+
+REFUSED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
+    "the same alias twice": ([{"alias": "a", **LIMITS}, {"alias": "a", **LIMITS}], ['users[1]: alias "a" is asked for twice']),
+    "the same name twice": ([{"smtp_user_name": "smtp2"}] * 2, ["users[1]: smtp2 is asked for twice, also in users[0]"]),
+    "a name and its alias": ([{"alias": "bound"}, {"smtp_user_name": "smtp1"}], ["smtp1 is asked for twice"]),
+    "two aliases for a name": (
+        [{"alias": "a", "smtp_user_name": "smtp2"}, {"alias": "b", "smtp_user_name": "smtp2"}],
+        ["users[1]: smtp2 is asked for twice"],
+    ),
+    "an alias that is bound to another": ([{"alias": "bound", "smtp_user_name": "smtp2"}], ["users[0]: alias", "bound to smtp1"]),
+    "a user that has another alias": ([{"alias": "a", "smtp_user_name": "smtp1"}], ['smtp_user_name smtp1 already has']),
+    "nobody": ([{"alias": "a", **LIMITS}, {"total_limit": 1}], ["users[1] needs an alias or a smtp_user_name"]),
+    "many at once": (
+        [
+            {"smtp_user_name": "smtp2"},
+            {"alias": "a", "total_limit": 0, "hourly_limit": 1},
+            {"alias": "b", "total_limit": 5, "hourly_limit": True},
+            {"smtp_user_name": "nowhere"},
+            {"alias": "c", "total_limit": 5},
+            {"alias": " ", **LIMITS},
+            {"smtp_user_name": ""},
+            {"alias": "d", "total_limit": 5, "hourly_limit": -1},
+        ],
+        [
+            "users[1].total_limit must be a positive integer, not 0",
+            "users[2].hourly_limit must be a positive integer, not true",
+            "users[3]: smtp_user_name nowhere",
+            "users[4]: hourly_limit must be given",
+            "users[5].alias is empty",
+            "users[6].smtp_user_name is empty",
+            "users[7].hourly_limit must be a positive integer, not -1",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_all_that_is_wrong_is_said_at_once_and_nothing_is_written(
+    run_module: RunModule, account: Service, bindings_path: Path, case: str
+) -> None:
+    users, texts = REFUSED[case]
+    before, file_before = held(account), snapshot(bindings_path.parent)
+    for check in (True, False):
+        done = run_module("smtp_users", check=check, users=users, bindings_path=str(bindings_path))
+        assert done.failed
+        for text in texts:
+            assert text in done.msg
+        assert made(account) == {"listSmtp": 1}
+    assert held(account) == before
+    assert {path for path in snapshot(bindings_path.parent) if not path.endswith(".lock")} == set(file_before)
+    assert "Traceback" not in done.output
+
+
+def test_an_alias_needs_a_bindings_file(run_module: RunModule, service: Service) -> None:
+    done = run_module("smtp_users", users=[{"alias": "a", **LIMITS}])
+    assert done.failed and "users[0].alias needs bindings_path" in done.msg
+    assert service.users(OWNER) == []
+
+
+def test_purge_disables_all_others_and_leaves_the_excluded(run_module: RunModule, account: Service, bindings_path: Path) -> None:
+    account.create_user(OWNER, smtp_user_name="ops7", **LIMITS)
+    options = {
+        "users": [{"alias": "bound"}],
+        "purge": True,
+        "purge_exclude": ["ops*"],
+        "bindings_path": str(bindings_path),
+    }
+    for check in (True, False):
+        done = run_module("smtp_users", check=check, **options)
+        assert [(row["smtp_user_name"], row["action"]) for row in done["smtp_users"]] == [
+            ("smtp1", "unchanged"),
+            ("smtp2", "disabled"),
+            ("smtp3", "disabled"),
+        ]
+    assert {name: status for name, (status, unused, unused2) in held(account).items()} == {
+        "smtp1": "Enable",
+        "smtp2": "Disable",
+        "smtp3": "Disable",
+        "smtp4": "Disable",
+        "ops7": "Enable",
+    }
+    assert run_module("smtp_users", **options)["changed"] is False
+
+
+def test_purge_spares_users_that_are_created_or_adopted_in_the_same_run(
+    run_module: RunModule, account: Service, bindings_path: Path
+) -> None:
+    users = [{"alias": "new", **LIMITS}, {"alias": "a", "smtp_user_name": "smtp2"}, {"alias": "off", "state": "absent"}]
+    done = run_module("smtp_users", users=users, purge=True, bindings_path=str(bindings_path))
+    name = done["smtp_users"][0]["smtp_user_name"]
+    assert {user for user, (status, unused, unused2) in held(account).items() if status == "Enable"} == {name, "smtp2"}
+
+
+def test_purge_is_refused_without_users(run_module: RunModule, account: Service) -> None:
+    done = run_module("smtp_users", users=[], purge=True)
+    assert done.failed and done.msg.startswith("purge is refused while users is empty")
+    assert not account.log
+
+
+def test_no_users_change_nothing(run_module: RunModule, account: Service) -> None:
+    assert run_module("smtp_users", users=[])["smtp_users"] == []
+    assert made(account) == {"listSmtp": 1}
+
+
+def test_one_failure_does_not_stop_the_others(run_module: RunModule, account: Service, bindings_path: Path) -> None:
+    account.add_fault("editSmtp", "validation_error", skip=1)
+    account.add_fault("addSmtp", "validation_error")
+    users = [
+        {"alias": "new", **LIMITS},
+        {"alias": "newer", **LIMITS},
+        {"alias": "bound", "hourly_limit": 1},
+        {"smtp_user_name": "smtp2", "hourly_limit": 2},
+        {"smtp_user_name": "smtp3", "hourly_limit": 3},
+    ]
+    done = run_module("smtp_users", users=users, bindings_path=str(bindings_path))
+    assert done.failed and done["changed"] is True
+    assert [row["action"] for row in done["smtp_users"]] == ["failed", "created", "updated", "failed", "updated"]
+    assert done["summary"] == {**NO_ACTION, "failed": 2, "created": 1, "updated": 2}
+    first, second = done["failures"]
+    assert (first["alias"], first["smtp_user_name"], first["call"]) == ("new", None, "addSmtp")
+    assert (second["alias"], second["smtp_user_name"], second["call"]) == (None, "smtp2", "editSmtp")
+    assert first["error"]["name"] == second["error"]["name"] == "ValidationError"
+    assert "2 of 5 users failed" in done.msg and "new" in done.msg
+    assert made(account) == {"listSmtp": 2, "addSmtp": 2, "editSmtp": 3}
+    assert held(account)["smtp3"] == ("Enable", 1000, 3)
+
+    again = run_module("smtp_users", users=users, bindings_path=str(bindings_path))
+    assert not again.failed
+    assert [row["action"] for row in again["smtp_users"]] == ["created", "unchanged", "unchanged", "updated", "unchanged"]
+
+
+@pytest.mark.parametrize("call", ["addSmtp", "editSmtp"])
+def test_a_refused_account_stops_at_once(run_module: RunModule, account: Service, bindings_path: Path, call: str) -> None:
+    account.add_fault(call, "authentication_error", times=99)
+    users = [{"alias": "new", **LIMITS}, {"alias": "newer", **LIMITS}] if call == "addSmtp" else []
+    users += [{"smtp_user_name": "smtp2", "hourly_limit": 2}, {"smtp_user_name": "smtp3", "hourly_limit": 3}, {"alias": "bound"}]
+    done = run_module("smtp_users", users=users, bindings_path=str(bindings_path))
+    assert done.failed
+    assert made(account) == {"listSmtp": 1, call: 1}
+    assert [row["action"] for row in done["smtp_users"]] == ["failed"] * (len(users) - 1) + ["unchanged"]
+    assert done["failures"][0]["error"]["name"] == "AuthenticationError"
+    assert all("not attempted" in failure["msg"] for failure in done["failures"][1:])
+
+
+def test_a_write_that_is_not_applied_fails_for_its_user(run_module: RunModule, account: Service, fast: FakeClock) -> None:
+    account.add_fault("editSmtp", "ignored")
+    users = [{"smtp_user_name": "smtp2", "hourly_limit": 2}, {"smtp_user_name": "smtp3", "hourly_limit": 3}]
+    done = run_module("smtp_users", users=users)
+    assert [row["action"] for row in done["smtp_users"]] == ["failed", "updated"]
+    assert done["smtp_users"][0]["hourly_limit"] == 100
+    assert "hourly_limit 100 instead of 2" in done["failures"][0]["msg"]
+
+
+@pytest.mark.parametrize("kind", ["cut_before", "cut_after", "bad_gateway_502_after", "truncated_after", "general_error_after"])
+def test_lost_answers_make_no_second_user(
+    run_module: RunModule, account: Service, bindings_path: Path, fast: FakeClock, kind: str
+) -> None:
+    account.add_fault("addSmtp", kind, skip=1)
+    users = [{"alias": alias, **LIMITS} for alias in ("a", "b", "c")]
+    done = run_module("smtp_users", users=users, bindings_path=str(bindings_path))
+    assert not done.failed, done.msg
+    assert [row["action"] for row in done["smtp_users"]] == ["created"] * 3
+    assert len(held(account)) == 4 + 3
+    assert run_module("smtp_users", users=users, bindings_path=str(bindings_path))["changed"] is False
+
+
+def test_a_creation_that_an_earlier_run_began_counts_as_adopted(
+    run_module: RunModule, account: Service, server: RunningServer, bindings_path: Path
+) -> None:
+    left = {"smtp_user_names": sorted(held(account)), **LIMITS}
+    write_bindings(bindings_path, server.base_url, intents={"new": left})
+    orphan = account.create_user(OWNER, **LIMITS).smtp_user_name
+    users = [{"alias": "new", "total_limit": 5, "hourly_limit": 6}]
+    for check in (True, False):
+        done = run_module("smtp_users", check=check, users=users, bindings_path=str(bindings_path))
+        assert [(row["action"], row["smtp_user_name"]) for row in done["smtp_users"]] == [("adopted", orphan)]
+    section = read_bindings(bindings_path, server.base_url)
+    assert section["aliases"] == {"new": orphan} and "intents" not in section
+    assert held(account)[orphan] == ("Enable", 5, 6)
+
+
+def test_two_begun_creations_do_not_take_the_same_user(
+    run_module: RunModule, account: Service, server: RunningServer, bindings_path: Path, fast: FakeClock
+) -> None:
+    left = {"smtp_user_names": sorted(held(account)), **LIMITS}
+    write_bindings(bindings_path, server.base_url, intents={"x": left, "y": left})
+    orphan = account.create_user(OWNER, **LIMITS).smtp_user_name
+    users = [{"alias": "x", **LIMITS}, {"alias": "y", **LIMITS}]
+    for check in (True, False):
+        done = run_module("smtp_users", check=check, users=users, bindings_path=str(bindings_path))
+        assert [row["action"] for row in done["smtp_users"]] == ["adopted", "created"]
+    aliases = read_bindings(bindings_path, server.base_url)["aliases"]
+    assert aliases["x"] == orphan and len(set(aliases.values())) == 2
+    assert len(held(account)) == 4 + 2
+
+
+def test_passwords_only_on_demand(run_module: RunModule, account: Service) -> None:
+    passwords = {user.smtp_user_name: user.smtp_password for user in account.users(OWNER)}
+    users = [{"smtp_user_name": "smtp2", "hourly_limit": 3}, {"smtp_user_name": "smtp3"}]
+    without = run_module("smtp_users", users=users)
+    assert not any(password in without.output for password in passwords.values())
+    done = run_module("smtp_users", users=users, include_passwords=True)
+    assert [row["smtp_password"] for row in done["smtp_users"]] == [passwords["smtp2"], passwords["smtp3"]]
+
+
+ALIASES = st.one_of(st.none(), st.sampled_from(["a", "b", "c", "bound", "off"]))
+NAMES = st.one_of(st.none(), st.sampled_from(["smtp1", "smtp2", "smtp3", "smtp4", "smtp5", "nowhere"]))
+LIMIT = st.one_of(st.none(), st.integers(1, 3))
+USERS = st.fixed_dictionaries(
+    {
+        "alias": ALIASES,
+        "smtp_user_name": NAMES,
+        "state": st.sampled_from(["present", "present", "absent"]),
+        "total_limit": LIMIT,
+        "hourly_limit": LIMIT,
+    }
+)
+SHOWN = st.tuples(st.sampled_from(["Enable", "Disable"]), st.integers(1, 3), st.integers(1, 3))
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    shown=st.lists(SHOWN, max_size=5),
+    users=st.lists(USERS, max_size=5),
+    purge=st.booleans(),
+    exclude=st.lists(st.sampled_from(["smtp[12]", "*4", "x"]), max_size=2),
+    bound=st.permutations(["smtp1", "smtp2", "smtp3", "smtp4", "smtp5"]),
+)
+def test_check_mode_is_the_real_run_without_its_writes(
+    bare_run: RunModule,
+    tmp_path_factory: pytest.TempPathFactory,
+    shown: list[tuple[str, int, int]],
+    users: list[dict[str, Any]],
+    purge: bool,
+    exclude: list[str],
+    bound: list[str],
+) -> None:
+    service = Service({OWNER: "demo-token"})
+    for index, (status, total, hourly) in enumerate(shown, 1):
+        service.create_user(OWNER, total, hourly, status, smtp_user_name=f"smtp{index}")
+    path = tmp_path_factory.mktemp("account") / "bindings.json"
+    with serve(service) as server:
+        aliases = {alias: name for alias, name in zip(("bound", "off"), bound) if name in held(service)}
+        write_bindings(path, server.base_url, aliases=aliases)
+        options = {
+            "owner_id": OWNER,
+            "token": "demo-token",
+            "api_url": server.base_url,
+            "requests_per_minute": 0,
+            "bindings_path": str(path),
+            "users": users,
+            "purge": purge,
+            "purge_exclude": exclude,
+        }
+        before, text = held(service), path.read_text()
+        check = bare_run("smtp_users", {**options, "_ansible_check_mode": True})
+        assert (held(service), path.read_text()) == (before, text)
+        real = bare_run("smtp_users", options)
+        if check.failed:
+            assert real.msg == check.msg
+            assert (held(service), path.read_text()) == (before, text)
+            return
+        assert not real.failed, real.msg
+        assert real["changed"] == check["changed"]
+        assert actions(real) == actions(check)
+        assert without_new_names(real, before) == without_new_names(check, before)
+        made(service)
+        again = bare_run("smtp_users", options)
+        assert again["changed"] is False and made(service) == {"listSmtp": 1}
+
+
+def actions(done: Any) -> list[tuple[Any, ...]]:
+    """Return the rows but for names that are not known before."""
+    return [(row["alias"], row["action"], row["status"], row["total_limit"], row["hourly_limit"]) for row in done["smtp_users"]]
+
+
+def without_new_names(done: Any, before: dict[str, Any]) -> list[str]:
+    """Return the operations with the names that were there before."""
+    known = [call if call["smtp_user_name"] in before else {**call, "smtp_user_name": None} for call in done["operations"]]
+    return sorted(map(json.dumps, known))
