@@ -15,7 +15,7 @@ author:
   - sendclean.email contributors (@sendclean-email)
 description:
   - Holds an account at SendClean to a list of SMTP users. Each entry means what the same options mean in
-    M(sendclean.email.smtp_user#module).
+    M(sendclean.email.smtp_user).
   - The account is listed once, each user that differs costs one call, and if anything was written the account is listed once
     more. In check mode it is listed once.
   - All entries that cannot be right are reported together, before anything is written.
@@ -176,7 +176,7 @@ summary:
     updated: 2
     unchanged: 40
 operations:
-  description: The calls that wrote to the account or, in check mode, would, as in M(sendclean.email.smtp_user#module).
+  description: The calls that wrote to the account or, in check mode, would, as in M(sendclean.email.smtp_user).
   returned: when the account could be listed and nothing was refused
   type: list
   elements: dict
@@ -212,7 +212,7 @@ failures:
       returned: always
       sample: "SendClean answered addSmtp with an error: You reached the max SMTP user (ValidationError)."
     error:
-      description: The API call that failed, as in M(sendclean.email.smtp_user#module), null where it was none.
+      description: The API call that failed, as in M(sendclean.email.smtp_user), null where it was none.
       type: dict
       returned: always
       sample:
@@ -222,7 +222,7 @@ failures:
         message: You reached the max SMTP user
         http_status: 200
 error:
-  description: The API call that failed before anything was done, as in M(sendclean.email.smtp_user#module).
+  description: The API call that failed before anything was done, as in M(sendclean.email.smtp_user).
   returned: failure of a call
   type: dict
   sample:

@@ -126,7 +126,8 @@ def run(account: Account, tasks: list[Task]) -> Cost:
         command = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local", playbook.name]
         command += ["-e", f"ansible_python_interpreter={sys.executable}"]
         before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"a run failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -51,7 +51,7 @@ def follow_playbook(project: Project, text: str) -> None:
 def follow_console(project: Project, text: str) -> None:
     """Run the commands of a console block, and compare what they print with what stands below them."""
     for command, expected in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
-        tool, _, rest = command.partition(" ")
+        tool, unused, rest = command.partition(" ")
         if tool == "make":
             assert re.search(rf"^{rest}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), command
         elif tool in ("ansible-playbook", "ansible-doc"):

@@ -49,7 +49,7 @@ def anchors(document: Path) -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
-        path, _, anchor = target.partition("#")
+        path, unused, anchor = target.partition("#")
         assert not path.startswith("http"), f"nothing here can check {target}"
         file = (document.parent / path).resolve() if path else document
         assert file.exists(), target
