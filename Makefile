@@ -39,10 +39,10 @@ test: check-python  ## run all tests: the parts below, then a summary
 # --- the parts of the tests -----------------------------------------------------------------------------------
 
 unit: setup  ## run the unit tests
-	@$(RUN) python -m pytest -q tests/unit
+	@$(RUN) python -m pytest -q -n 2 tests/unit
 
 integration: setup  ## run the integration tests: real playbooks against the simulated service
-	@$(RUN) python -m pytest -q tests/integration
+	@$(RUN) python -m pytest -q -n 2 tests/integration
 
 lint: setup  ## run ansible-lint, ruff and mypy
 	@failed=0; \

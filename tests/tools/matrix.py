@@ -56,7 +56,7 @@ def test(folder: Path) -> str:
         "ANSIBLE_HOME": str(folder / "ansible-home"),
         "ANSIBLE_PYTHON_INTERPRETER": str(python),
     }
-    command = [str(python), "-m", "pytest", "-q", "tests/unit", "tests/integration"]
+    command = [str(python), "-m", "pytest", "-q", "-n", "2", "tests/unit", "tests/integration"]
     run = subprocess.run(command, cwd=stage.ROOT, env=environment, check=False)
     return "failed" if run.returncode else "passed"
 
