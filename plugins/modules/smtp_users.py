@@ -107,11 +107,11 @@ EXAMPLES = r"""
     bindings_path: "{{ inventory_dir }}/../bindings.json"
     users:
       - alias: billing
-        total_limit: 10000
-        hourly_limit: 500
+      - alias: newsletter
+        smtp_user_name: smtp12345
     purge: true
     purge_exclude:
-      - smtp67*
+      - smtps*
 """
 
 RETURN = r"""

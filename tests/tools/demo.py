@@ -210,7 +210,9 @@ def take(step: Step, server: Server, folder: Path, environment: dict[str, str]) 
 
 def main() -> int:
     """Take the steps; stop at the first that goes wrong."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(143))
+    # A shell that starts this in the background has it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="sendclean-demo-") as temporary, simulated_service() as server:
         folder = Path(temporary) / "demo"
         shutil.copytree(TESTS / "demo", folder)
