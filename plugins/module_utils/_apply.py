@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,9 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
 VERIFY_SECONDS = 10.0
+
+# For how long after its creation a user that is not listed is waited for, in seconds.
+YOUNG_SECONDS = 60.0
 
 
 @dataclass
@@ -98,7 +101,8 @@ def enforce(
             steps = creation.steps
             going_on = _each(steps, creation.give_alias_its_user)
     else:
-        steps, going_on = _plan(client.list_smtp(), wanted, bindings, purge_exclude), True
+        listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [user.alias for user in wanted])
+        steps, going_on = _plan(listing, wanted, bindings, purge_exclude), True
     if check_mode:
         for step in steps:
             step.operation, step.changed = step.plan.operation, step.plan.changed
@@ -111,6 +115,17 @@ def enforce(
 def creation_window(client: Client) -> float:
     """Return for how many seconds after a lost answer a user that is not listed may still show up."""
     return min(client.connection.timeout, 30.0)
+
+
+def list_with_young(client: Client, bindings: Bindings, aliases: Iterable[str | None]) -> Listing:
+    """List the account, again if a user of these aliases was created a moment ago and is not listed yet."""
+    names = {bindings.aliases.get(alias or "", "") for alias in aliases} & bindings.password_times.keys()
+    young = {name for name in names if (utc_now() - bindings.password_times[name]).total_seconds() < YOUNG_SECONDS}
+    listing: Listing = {}
+    for listing in client.listings(VERIFY_SECONDS):
+        if young <= listing.keys():
+            break
+    return listing
 
 
 def utc_now() -> datetime.datetime:
@@ -127,7 +142,7 @@ class _Creation:
         self._client = client
         self._file = file
         self._bindings = file.read()
-        self._listing = client.list_smtp()
+        self._listing = list_with_young(client, self._bindings, [user.alias for user in wanted])
         self.steps = _plan(self._listing, wanted, self._bindings, purge_exclude)
         self._taken = {step.plan.user.smtp_user_name for step in self.steps if step.plan.user}
 

@@ -11,14 +11,19 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import VERIFY_SECONDS, creation_window, utc_now
+from ansible_collections.sendclean.email.plugins.module_utils._apply import (
+    VERIFY_SECONDS,
+    creation_window,
+    list_with_young,
+    utc_now,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import MAX_ATTEMPTS, Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import (
-    BindingsError,
     CallError,
     Outcome,
     RefusedError,
+    SendCleanError,
     VerificationError,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing, User
@@ -54,16 +59,23 @@ def reset_password(client: Client, file: BindingsFile | None, reset: Reset, chec
     # With the lock two runs at once do not both find the password too old.
     with file.lock() if file and not check_mode else contextlib.nullcontext():
         bindings = file.read() if file else Bindings()
-        user = _find(reset, client.list_smtp(), bindings)
+        listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [reset.alias])
+        user = _find(reset, listing, bindings)
         name, alias = user.smtp_user_name, bindings.alias_of(user.smtp_user_name)
         due = _is_due(reset, user, bindings.password_times.get(name))
         if not due or check_mode:
             return ResetDone(name, alias, changed=due)
-        done = ResetDone(name, alias, changed=True, password=_reset(client, user))
+        password, problem = _reset(client, user)
+        if isinstance(problem, VerificationError):
+            raise problem
+        done = ResetDone(name, alias, changed=True, password=password)
         try:
             if file:
                 file.record_password_time(name, utc_now())
-        except BindingsError as error:
+            if problem:
+                raise problem
+        except SendCleanError as error:
+            # Whatever fails after the reset, the new password must not be lost.
             error.done = done.facts()
             raise
         return done
@@ -94,37 +106,51 @@ def _is_due(reset: Reset, user: User, password_time: datetime.datetime | None) -
     return (utc_now() - password_time).total_seconds() > reset.max_age_days * 86400
 
 
-def _reset(client: Client, user: User) -> str:
-    """Reset once, whatever becomes of the answer: listSmtp shows the password that is in force."""
+def _reset(client: Client, user: User) -> tuple[str, SendCleanError | None]:
+    """Reset once, whatever becomes of the answer. Return the new password, and what could not be verified of it."""
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             password = client.reset_smtp_password(user.smtp_user_name)
         except CallError as error:
             if error.outcome is Outcome.REFUSED or user.password is None:
                 raise
-            found = _changed_password(client, user, creation_window(client))
+            found = _changed_password(client, user)
             if found is not None:
-                return found
+                return found, None
             if error.outcome is Outcome.UNKNOWN or attempt == MAX_ATTEMPTS:
                 raise
         else:
-            if user.password is None:
-                # Nothing to compare with: the answer is all there is.
-                return password
-            # Somebody may have reset it since: what counts is what is in force.
-            in_force = _changed_password(client, user, VERIFY_SECONDS)
-            if in_force is None:
-                raise VerificationError(
-                    f"SendClean accepted resetSmtpPassword for {user.smtp_user_name}, but {VERIFY_SECONDS:g} s later listSmtp "
-                    "still shows the old password. Run again, and if it stays so, ask SendClean"
-                )
-            return in_force
+            return _verified(client, user, password)
     raise AssertionError("unreachable")
 
 
-def _changed_password(client: Client, user: User, seconds: float) -> str | None:
-    for listing in client.listings(seconds):
+def _changed_password(client: Client, user: User) -> str | None:
+    """Look for the password of a reset whose answer is lost."""
+    for listing in client.listings(creation_window(client)):
         shown = listing.get(user.smtp_user_name)
         if shown and shown.password not in (None, user.password):
             return shown.password
     return None
+
+
+def _verified(client: Client, user: User, password: str) -> tuple[str, SendCleanError | None]:
+    """Return the password that is in force once the account shows the one that was answered, or another for long."""
+    shown = user.password
+    if shown is None:
+        # The listing of this server has no passwords: the answer is all there is.
+        return password, None
+    try:
+        for listing in client.listings(VERIFY_SECONDS):
+            now = listing.get(user.smtp_user_name)
+            shown = (now and now.password) or shown
+            if shown == password:
+                return password, None
+    except SendCleanError as error:
+        return password, error
+    if shown != user.password:
+        # Somebody has reset it since: what counts is what is in force.
+        return shown, None
+    return password, VerificationError(
+        f"SendClean accepted resetSmtpPassword for {user.smtp_user_name}, but {VERIFY_SECONDS:g} s later listSmtp still shows "
+        "the old password. Run again, and if it stays so, ask SendClean"
+    )

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One simulated service for all proofs here, emptied before each."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    # Imports the code under test: not before tests/conftest.py, configured, has staged it.
+    from unit.exactly_once.playground import Account
+
+# The folder tests, for the packages simulator and unit.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from simulator import RunningServer, Service, serve  # noqa: E402 - needs the path above
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[tuple[Service, RunningServer]]:
+    """The service over real HTTP."""
+    from unit.exactly_once.playground import OWNER, TOKEN
+
+    service = Service({OWNER: TOKEN})
+    with serve(service) as server:
+        yield service, server
+
+
+@pytest.fixture
+def account(served: tuple[Service, RunningServer], tmp_path: pathlib.Path) -> Account:
+    """An account without users, and no bindings file yet."""
+    from unit.exactly_once.playground import Account
+
+    service, server = served
+    service.reset()
+    folder = tmp_path / "bindings"
+    folder.mkdir()
+    return Account(service, server.base_url, folder)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was tried."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

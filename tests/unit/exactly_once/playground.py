@@ -1,0 +1,312 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the proofs share: the simulated account with its bindings file, real runs of a module, a clock, ends at a chosen step."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import http.client
+import importlib
+import io
+import json
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import requests
+from ansible.module_utils import basic
+from ansible_collections.sendclean.email.plugins.module_utils import _apply, _bindings, _client, _reset
+from simulator import Service, SimulatedUser, store
+
+Result = dict[str, Any]
+
+MODULES = "ansible_collections.sendclean.email.plugins.modules"
+OWNER = "owner-of-the-playground"
+TOKEN = "token-that-must-not-show"
+
+
+class Clock:
+    """Stands for the module ``time`` where a test has to wait for minutes or days."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        # Called before the time goes on: what the world still has to do while somebody sleeps.
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def monotonic(self) -> float:
+        """The time of the client, of the lock and of the simulated service's listing alike."""
+        return self.now
+
+    def time(self) -> float:
+        """The same for the service's log."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let the time pass at once."""
+        self.meanwhile()
+        self.now += seconds
+
+    def utc_now(self) -> datetime.datetime:
+        """The time that the bindings file keeps."""
+        return datetime.datetime.fromtimestamp(self.now, datetime.timezone.utc)
+
+    @contextlib.contextmanager
+    def rules(self) -> Iterator[Clock]:
+        """Give this time to the code under test and to what the service's listing shows when."""
+        with contextlib.ExitStack() as stack:
+            for module in (_client, _bindings, store):
+                stack.enter_context(mock.patch.object(module, "time", self))
+            for module in (_apply, _reset):
+                stack.enter_context(mock.patch.object(module, "utc_now", self.utc_now))
+            yield self
+
+
+class Account:
+    """One account of a simulated service, and the bindings file in a folder of its own."""
+
+    def __init__(self, service: Service, api_url: str, folder: Path, timeout: float = 5.0) -> None:
+        self.service = service
+        self.path = folder / "bindings.json"
+        self.options = {
+            "owner_id": OWNER,
+            "token": TOKEN,
+            "api_url": api_url,
+            "timeout": timeout,
+            "retry_timeout": 20,
+            "requests_per_minute": 0,
+            "bindings_path": str(self.path),
+        }
+        self._passwords: set[str] = set()
+
+    def users(self) -> list[SimulatedUser]:
+        """What the service truly holds, whatever its listing shows."""
+        users = self.service.users(OWNER)
+        self._passwords.update(user.smtp_password for user in users)
+        return users
+
+    def user(self, name: str) -> SimulatedUser:
+        """One of them."""
+        return next(user for user in self.users() if user.smtp_user_name == name)
+
+    def calls(self) -> Counter[str]:
+        """How often each call has arrived, carried out or not."""
+        return Counter(entry.call for entry in self.service.log)
+
+    def carried_out(self) -> Counter[str]:
+        """How often each call was carried out."""
+        return Counter(entry.call for entry in self.service.log if entry.carried_out)
+
+    def bindings(self) -> Result:
+        """The account's part of the bindings file, which must be whole whenever somebody looks."""
+        if not self.path.exists():
+            return {}
+        section = json.loads(self.path.read_text())["accounts"].get(self.options["api_url"], {}).get(OWNER, {})
+        assert set(section) <= {"aliases", "intents", "password_times"}
+        return dict(section)
+
+    def aliases(self) -> dict[str, str]:
+        """Which user each alias has."""
+        return dict(self.bindings().get("aliases", {}))
+
+    def run(self, module: str, **options: Any) -> Result:
+        """Run a module in this process and look for secrets in all that it leaves."""
+        self.users()
+        result = run_module(module, {**self.options, **options})
+        self.users()
+        self.refuse_secrets(result)
+        return result
+
+    def refuse_secrets(self, result: Result) -> None:
+        """No token and no password may show but the one that a reset was asked for, in its place."""
+        texts = [json.dumps({key: value for key, value in result.items() if key != "smtp_password"})]
+        texts += [entry.read_text() for entry in self.path.parent.iterdir() if entry.is_file()]
+        shown = [secret for secret in {TOKEN, *self._passwords} for text in texts if secret in text]
+        assert not shown, f"secrets shown: {shown}"
+
+    def left_behind(self) -> set[str]:
+        """The files in the folder beyond the bindings file and its lock."""
+        return set(os.listdir(self.path.parent)) - {self.path.name, f"{self.path.name}.lock"}
+
+
+def run_module(module: str, options: Result) -> Result:
+    """Run a module through its real main() and return what it printed for Ansible."""
+    main = importlib.import_module(f"{MODULES}.{module}").main
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
+    output = io.StringIO()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(basic, "_ANSIBLE_ARGS", arguments))
+        # ansible-core 2.19 and newer want to know how the arguments are written; 2.17 has no such thing.
+        stack.enter_context(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy", create=True))
+        stack.enter_context(contextlib.redirect_stdout(output))
+        stack.enter_context(contextlib.suppress(SystemExit))
+        main()
+    result: Result = json.loads(output.getvalue())
+    return result
+
+
+class Steps:
+    """Watch a run's input and output in one folder and over HTTP, and call ``end`` at the point with the number ``end_at``.
+
+    Every step has a point before and one after it; a call of the API has a third, "sent", between its request and its answer.
+    """
+
+    def __init__(self, folder: Path, end_at: int, end: Callable[[str], object], passed: Callable[[str], object]) -> None:
+        self._folder = os.path.realpath(folder)
+        self._end_at = end_at
+        self._end = end
+        self._passed = passed
+        self._count = 0
+        self._opened: dict[int, str] = {}
+        self._call = ""
+
+    def point(self, label: str) -> None:
+        """Pass a point, or end here and, if the run's clean-up comes by, at any later point too."""
+        self._count += 1
+        if self._count <= self._end_at:
+            self._passed(label)
+        if self._count >= self._end_at:
+            self._end(label)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Put the points in."""
+        with contextlib.ExitStack() as stack:
+            for name, replacement in (
+                ("open", self._open),
+                ("fsync", self._fsync),
+                ("replace", self._replace),
+                ("unlink", self._unlink),
+            ):
+                setattr(self, f"_real_{name}", getattr(os, name))
+                stack.enter_context(mock.patch.object(os, name, replacement))
+            self._real_post = requests.Session.post
+            stack.enter_context(mock.patch.object(requests.Session, "post", self._post()))
+            self._real_getresponse = http.client.HTTPConnection.getresponse
+            stack.enter_context(mock.patch.object(http.client.HTTPConnection, "getresponse", self._getresponse()))
+            yield
+
+    def _open(self, path: Any, *args: Any, **kwargs: Any) -> int:
+        if not self._is_here(path):
+            return self._real_open(path, *args, **kwargs)  # type: ignore[attr-defined, no-any-return]
+        what = self._what(path)
+        self.point(f"before open {what}")
+        descriptor: int = self._real_open(path, *args, **kwargs)  # type: ignore[attr-defined]
+        self._opened[descriptor] = str(path)
+        try:
+            self.point(f"after open {what}")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _fsync(self, descriptor: int) -> None:
+        path = self._opened[descriptor]
+        what = self._what(path)
+        self.point(f"before fsync {what}")
+        self.sync(descriptor)
+        self.point(f"after fsync {what}")
+
+    def _replace(self, source: str, target: str) -> None:
+        what = self._what(source)
+        self.point(f"before replace by {what}")
+        self.rename(source, target)
+        self.point(f"after replace by {what}")
+
+    def _unlink(self, path: Any, **kwargs: Any) -> None:
+        if not self._is_here(path):
+            return self._real_unlink(path, **kwargs)  # type: ignore[attr-defined, no-any-return]
+        self.point("before unlink")
+        self._real_unlink(path)  # type: ignore[attr-defined]
+        return self.point("after unlink")
+
+    def sync(self, descriptor: int) -> None:
+        """Make a file or a folder durable: nothing to do, for what was written outlives a killed process anyway."""
+
+    def rename(self, source: str, target: str) -> None:
+        """Put one file in the place of another."""
+        self._real_replace(source, target)  # type: ignore[attr-defined]
+
+    def _post(self) -> Callable[..., Any]:
+        def post(session: requests.Session, url: str, **kwargs: Any) -> requests.Response:
+            self._call = url.rsplit("/", 1)[1]
+            self.point(f"before {self._call}")
+            response = self._real_post(session, url, **kwargs)
+            self.point(f"after {self._call}")
+            return response
+
+        return post
+
+    def _getresponse(self) -> Callable[..., Any]:
+        def getresponse(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+            self.point(f"sent {self._call}")
+            return self._real_getresponse(connection)
+
+        return getresponse
+
+    def _is_here(self, path: Any) -> bool:
+        return isinstance(path, (str, os.PathLike)) and f"{os.path.realpath(path)}/".startswith(f"{self._folder}/")
+
+    def _what(self, path: Any) -> str:
+        """Name a file by its part in the protocol."""
+        if os.path.isdir(path):
+            return "folder"
+        if not str(path).endswith(".new"):
+            return "lock"
+        with contextlib.suppress(FileNotFoundError):
+            text = Path(path).read_text()
+            if text:
+                return "file with intent" if '"intents"' in text else "file without intent"
+        return "empty file"
+
+
+class PowerLoss(BaseException):
+    """Ends a run in this process as a power failure would: no clean-up of the run may touch the disk any more."""
+
+
+class Disk(Steps):
+    """A disk that keeps of the bindings file, once the power is lost, only what was synced.
+
+    ``keeps_renames``: whether a rename that was not synced is on the disk all the same, as it may well be. The content
+    is there only if it was synced itself.
+    """
+
+    def __init__(self, file: Path, end_at: int, keeps_renames: bool) -> None:
+        self.points: list[str] = []
+        super().__init__(file.parent, end_at, self._lose_power, self.points.append)
+        self._file = Path(os.path.realpath(file))
+        self._keeps_renames = keeps_renames
+        self._lost = False
+        self._synced: set[int] = set()
+        self._renamed = self._durable = self._file.read_bytes() if self._file.exists() else None
+
+    def sync(self, descriptor: int) -> None:
+        """Only this makes anything last."""
+        inode = os.fstat(descriptor)
+        if stat.S_ISDIR(inode.st_mode):
+            self._durable = self._renamed
+        else:
+            self._synced.add(inode.st_ino)
+            if self._file.exists() and self._file.stat().st_ino == inode.st_ino:
+                self._renamed = self._file.read_bytes()
+
+    def rename(self, source: str, target: str) -> None:
+        """Show the new file at once, and remember what a power failure would make of it."""
+        super().rename(source, target)
+        self._renamed = self._file.read_bytes() if self._file.stat().st_ino in self._synced else b""
+
+    def _lose_power(self, label: str) -> None:
+        if not self._lost:
+            self._lost = True
+            content = self._renamed if self._keeps_renames else self._durable
+            if content is not None:
+                self._file.write_bytes(content)
+            elif self._file.exists():
+                self._real_unlink(self._file)  # type: ignore[attr-defined]
+        raise PowerLoss(label)

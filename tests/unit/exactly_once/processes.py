@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs of a module in processes of their own, which can be killed at a chosen point."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from ansible_collections.sendclean.email.plugins.module_utils import _bindings
+from unit.exactly_once.playground import MODULES, Result, Steps, run_module
+
+# A server process that has imported all this, and that has no threads, forks one process for each run.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__, f"{MODULES}.smtp_user", f"{MODULES}.smtp_password_reset"])
+
+# Point numbers that no run comes to.
+NEVER = 10**9
+
+
+class Process:
+    """One run of a module. ``signal_at`` is the number of the point at which it sends itself ``signal_number``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        module: str,
+        options: Result,
+        *,
+        signal_at: int = NEVER,
+        signal_number: int = 0,
+        start: Any = None,
+        cwd: Path | None = None,
+        lock_timeout: float = _bindings.LOCK_TIMEOUT,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        arguments = (str(folder), module, options, signal_at, signal_number, start, str(cwd or folder), lock_timeout)
+        self._process = _CONTEXT.Process(target=_run, args=arguments)
+        # The server looks for what to import before it has been told this process's path.
+        with mock.patch.dict(os.environ, {"PYTHONPATH": os.pathsep.join(sys.path)}):
+            self._process.start()
+
+    def exit_code(self) -> int | None:
+        """Wait for the end. The negative number of a signal, if one has ended it."""
+        self._process.join(60)
+        assert not self._process.is_alive(), "the run does not end"
+        return self._process.exitcode
+
+    def result(self) -> Result:
+        """What the module printed for Ansible."""
+        assert self.exit_code() == 0, self.errors()
+        result: Result = json.loads((self._folder / "result").read_text())
+        return result
+
+    def points(self) -> list[str]:
+        """The points that it passed, the last one included."""
+        trace = self._folder / "points"
+        return trace.read_text().splitlines() if trace.exists() else []
+
+    def wait_for(self, point: str) -> None:
+        """Return once it has come to a point."""
+        deadline = time.monotonic() + 60
+        while point not in self.points():
+            assert time.monotonic() < deadline, self.points()
+            time.sleep(0.005)
+
+    def send(self, number: int) -> None:
+        """Send it a signal until it has ended."""
+        deadline = time.monotonic() + 60
+        while self._process.is_alive():
+            assert time.monotonic() < deadline
+            os.kill(self._process.pid or 0, number)
+            self._process.join(0.05)
+
+    def errors(self) -> str:
+        """What it wrote to stderr."""
+        return (self._folder / "stderr").read_text()
+
+
+def barrier(parties: int) -> Any:
+    """Something for as many runs to wait for each other."""
+    return _CONTEXT.Barrier(parties)
+
+
+def _run(
+    folder: str,
+    module: str,
+    options: Result,
+    signal_at: int,
+    signal_number: int,
+    start: Any,
+    cwd: str,
+    lock_timeout: float,
+) -> None:
+    """Be the process."""
+    os.chdir(cwd)
+    # As in a terminal: what a shell starts in the background would ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signals = [signal_number]
+    trace = os.open(os.path.join(folder, "points"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    steps = Steps(
+        Path(options["bindings_path"]).resolve().parent,
+        signal_at,
+        end=lambda label: os.kill(os.getpid(), signals.pop()) if signals else None,
+        passed=lambda label: os.write(trace, f"{label}\n".encode()),
+    )
+    with contextlib.ExitStack() as stack:
+        stderr = stack.enter_context(open(os.path.join(folder, "stderr"), "w", encoding="utf-8"))
+        os.dup2(stderr.fileno(), 2)
+        stack.enter_context(mock.patch.object(inspect.unwrap(_bindings.BindingsFile.lock), "__defaults__", (lock_timeout,)))
+        stack.enter_context(steps.watched())
+        if start is not None:
+            start.wait(60)
+        result = run_module(module, options)
+    Path(folder, "result").write_text(json.dumps(result))

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Many processes at once: one user per alias, and a lock that is waited for, but not for ever."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulator import Settings
+from unit.exactly_once.playground import Account, Result
+from unit.exactly_once.processes import Process, barrier
+
+FORKS = 12
+CREATION = {"alias": "billing", "total_limit": 100, "hourly_limit": 10}
+
+
+def at_once(account: Account, folder: Path, variants: list[Result], cwds: list[Path] | None = None) -> list[Result]:
+    """Run one process for each variant of the creation, all at the same moment."""
+    start = barrier(len(variants))
+    runs = [
+        Process(
+            folder / str(number),
+            "smtp_user",
+            {**account.options, **CREATION, **variant},
+            start=start,
+            cwd=cwds[number] if cwds else None,
+        )
+        for number, variant in enumerate(variants)
+    ]
+    results = [run.result() for run in runs]
+    for result in results:
+        assert not result.get("failed"), result["msg"]
+        account.refuse_secrets(result)
+    return results
+
+
+def changed(results: list[Result]) -> int:
+    return sum(result["changed"] for result in results)
+
+
+@pytest.mark.parametrize("lag", [0.0, 1.0], ids=["in-time", "lagging"])
+def test_forks_on_one_alias_make_one_user(account: Account, tmp_path: Path, lag: float) -> None:
+    account.service.settings = Settings(listing_lag=lag, latency=0.01)
+    results = at_once(account, tmp_path / "runs", [{}] * FORKS)
+    (user,) = account.users()
+    assert changed(results) == 1
+    assert {result["smtp_user"]["smtp_user_name"] for result in results} == {user.smtp_user_name}
+    assert account.aliases() == {"billing": user.smtp_user_name}
+    assert account.calls()["addSmtp"] == 1
+
+
+def test_forks_on_aliases_of_their_own_make_a_user_each(account: Account, tmp_path: Path) -> None:
+    account.service.settings = Settings(latency=0.01)
+    variants: list[Result] = [{"alias": f"alias-{number}"} for number in range(FORKS)]
+    results = at_once(account, tmp_path / "runs", variants)
+    assert changed(results) == FORKS
+    bound = {result["smtp_user"]["alias"]: result["smtp_user"]["smtp_user_name"] for result in results}
+    assert account.aliases() == bound
+    assert sorted(bound.values()) == sorted(user.smtp_user_name for user in account.users())
+    assert len(account.users()) == FORKS
+
+
+def test_control_nodes_that_name_the_file_differently_share_it(account: Account, tmp_path: Path) -> None:
+    """A relative path from the file's own folder, and a symbolic link that stands elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "link.json").symlink_to(account.path)
+    nodes: list[tuple[str, Path]] = [(account.path.name, account.path.parent), ("link.json", elsewhere)] * (FORKS // 2)
+    results = at_once(
+        account, tmp_path / "runs", [{"bindings_path": path} for path, unused in nodes], [folder for unused, folder in nodes]
+    )
+    (user,) = account.users()
+    assert changed(results) == 1
+    assert account.aliases() == {"billing": user.smtp_user_name}
+    assert (elsewhere / "link.json").is_symlink()
+    assert [entry.name for entry in elsewhere.iterdir()] == ["link.json"]
+
+
+@pytest.fixture
+def holder(account: Account, tmp_path: Path) -> Any:
+    """A run that stands still with the lock in its hand, its user made and not yet bound."""
+    options = {**account.options, **CREATION}
+    model = Process(tmp_path / "model", "smtp_user", options)
+    assert model.result()["changed"]
+    account.service.reset()
+    account.path.unlink()
+    at = model.points().index("after addSmtp") + 1
+    process = Process(tmp_path / "holder", "smtp_user", options, signal_at=at, signal_number=signal.SIGSTOP)
+    process.wait_for("after addSmtp")
+    yield process
+    process.send(signal.SIGKILL)
+
+
+def test_waiting_for_a_live_lock_ends_in_a_clear_message(account: Account, tmp_path: Path, holder: Process) -> None:
+    before = account.calls()
+    waiter = Process(tmp_path / "waiter", "smtp_user", {**account.options, **CREATION}, lock_timeout=0.3)
+    result = waiter.result()
+    assert result["failed"]
+    assert result["msg"].startswith(f"Another process has held the lock {account.path}.lock of bindings_path for 0.3 s.")
+    assert account.calls() == before
+    holder.send(signal.SIGCONT)
+    assert holder.result()["changed"] is True
+    assert changed(at_once(account, tmp_path / "later", [{}])) == 0
+    assert len(account.users()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGKILL])
+def test_a_waiter_goes_on_when_the_holder_ends(
+    account: Account, tmp_path: Path, holder: Process, number: signal.Signals
+) -> None:
+    """If the holder was killed, its creation is settled by the waiter; no lock has to be removed by hand."""
+    waiter = Process(tmp_path / "waiter", "smtp_user", {**account.options, **CREATION})
+    waiter.wait_for("before open lock")
+    holder.send(number)
+    assert waiter.result()["changed"] is (number == signal.SIGKILL)
+    (user,) = account.users()
+    assert account.aliases() == {"billing": user.smtp_user_name}
+    assert "intents" not in account.bindings()

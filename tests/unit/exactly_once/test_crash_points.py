@@ -1,0 +1,262 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module's process is killed at every step of the protocol in turn, until a run comes through unharmed."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simulator import Settings
+from unit.exactly_once.playground import OWNER, Account, Clock, Disk, PowerLoss, Result
+from unit.exactly_once.processes import Process
+
+LIMITS = {"total_limit": 100, "hourly_limit": 10}
+
+
+@dataclass(frozen=True)
+class Story:
+    """A task, what there is before it, and the least of its points that must have been passed."""
+
+    module: str
+    options: Result
+    prepare: Callable[[Account], Any]
+    points: set[str]
+    least: int
+    holds: Result = field(default_factory=lambda: LIMITS)
+
+
+def nothing(account: Account) -> None:
+    """Start with an empty account."""
+
+
+def lose_the_answer(account: Account) -> None:
+    account.service.add_fault("addSmtp", "cut_after")
+
+
+def user_made_by_hand(account: Account) -> None:
+    account.service.create_user(OWNER, 70, 7, smtp_user_name="smtp77")
+
+
+def user_of_billing(account: Account) -> None:
+    assert account.run("smtp_user", alias="billing", **LIMITS)["changed"]
+
+
+def user_with_an_old_password(account: Account) -> None:
+    """Bound by adoption: nobody knows the password's age."""
+    user_made_by_hand(account)
+    assert account.run("smtp_user", alias="billing", smtp_user_name="smtp77", **LIMITS)["changed"]
+
+
+def a_lost_answer_to_a_reset(account: Account) -> None:
+    user_with_an_old_password(account)
+    account.service.add_fault("resetSmtpPassword", "cut_after")
+
+
+def around(*steps: str) -> set[str]:
+    return {f"{when} {step}" for step in steps for when in ("before", "after")}
+
+
+WRITE = {"open empty file", "open folder", "fsync folder", "unlink"}
+INTENT = around("fsync file with intent", "replace by file with intent")
+BINDING = around("open lock", "fsync file without intent", "replace by file without intent")
+LISTING = around("listSmtp") | {"sent listSmtp"}
+
+STORIES = {
+    "creation": Story(
+        "smtp_user",
+        {"alias": "billing", **LIMITS},
+        nothing,
+        INTENT | BINDING | LISTING | around("addSmtp") | {"sent addSmtp"},
+        least=30,
+    ),
+    "creation-answer-lost": Story(
+        "smtp_user",
+        {"alias": "billing", **LIMITS},
+        lose_the_answer,
+        INTENT | BINDING | LISTING | {"before addSmtp", "sent addSmtp"},
+        least=30,
+    ),
+    "adoption": Story(
+        "smtp_user",
+        {"alias": "billing", "smtp_user_name": "smtp77", **LIMITS},
+        user_made_by_hand,
+        BINDING | LISTING | around("editSmtp") | {"sent editSmtp"},
+        least=20,
+    ),
+    "edit": Story(
+        "smtp_user",
+        {"alias": "billing", "total_limit": 300},
+        user_of_billing,
+        LISTING | around("editSmtp") | {"sent editSmtp"},
+        least=9,
+        holds={"total_limit": 300, "hourly_limit": 10},
+    ),
+    "reset": Story(
+        "smtp_password_reset",
+        {"alias": "billing", "max_age_days": 30},
+        user_with_an_old_password,
+        BINDING | LISTING | around("resetSmtpPassword") | {"sent resetSmtpPassword"},
+        least=20,
+    ),
+    "reset-answer-lost": Story(
+        "smtp_password_reset",
+        {"alias": "billing", "max_age_days": 30},
+        a_lost_answer_to_a_reset,
+        BINDING | LISTING | {"before resetSmtpPassword", "sent resetSmtpPassword"},
+        least=20,
+    ),
+}
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    """The runs in this process wait at no cost."""
+    with Clock().rules() as clock:
+        clock.now = time.time()
+        yield clock
+
+
+def begin(account: Account, story: Story) -> None:
+    """Start the story anew."""
+    account.service.reset()
+    for entry in account.path.parent.iterdir():
+        entry.unlink()
+    story.prepare(account)
+    account.service.clear_log()
+
+
+def wait_for_calls(account: Account, points: list[str]) -> None:
+    """Let the service carry out what was sent before the end came."""
+    sent = [point.removeprefix("sent ") for point in points if point.startswith("sent ")]
+    deadline = time.monotonic() + 30
+    while sum(account.carried_out().values()) < len(sent):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "then"),
+    [
+        (name, then)
+        for name, story in STORIES.items()
+        for then in ("the-same", "absent")
+        if then == "the-same" or story.module == "smtp_user"
+    ],
+)
+def test_killed_at_every_point(account: Account, clock: Clock, tmp_path: Path, name: str, then: str) -> None:
+    story = STORIES[name]
+    ends = []
+    for number in itertools.count(1):
+        begin(account, story)
+        process = Process(
+            tmp_path / "runs" / str(number),
+            story.module,
+            {**account.options, **story.options},
+            signal_at=number,
+            signal_number=signal.SIGKILL,
+        )
+        if process.exit_code() == 0:
+            break
+        assert process.exit_code() == -signal.SIGKILL, process.errors()
+        ends.append(process.points()[-1])
+        wait_for_calls(account, process.points())
+        recovers(account, story, then)
+    assert process.result()["changed"] is True
+    assert story.points <= set(ends)
+    assert len(ends) >= story.least
+
+
+@pytest.mark.parametrize("lag", [0.0, 3.0], ids=["in-time", "lagging"])
+@pytest.mark.parametrize("keeps_renames", [False, True], ids=["renames-lost", "renames-kept"])
+@pytest.mark.parametrize("name", STORIES)
+def test_power_lost_at_every_point(account: Account, clock: Clock, name: str, keeps_renames: bool, lag: float) -> None:
+    story = STORIES[name]
+    ends = []
+    for number in itertools.count(1):
+        begin(account, story)
+        clock.now += 100 * 86400
+        account.service.settings = Settings(listing_lag=lag)
+        disk = Disk(account.path, number, keeps_renames)
+        try:
+            with disk.watched():
+                result = account.run(story.module, **story.options)
+            break
+        except PowerLoss:
+            ends.append(disk.points[-1])
+        wait_for_calls(account, disk.points)
+        recovers(account, story, "the-same")
+    assert result["changed"] is True
+    assert story.points <= set(ends)
+    assert len(ends) >= story.least
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "before replace by file with intent",
+        "sent addSmtp",
+        "after addSmtp",
+        "after open empty file",
+        "after fsync file without intent",
+        "after replace by file without intent",
+    ],
+)
+def test_interrupted(account: Account, clock: Clock, tmp_path: Path, point: str, number: signal.Signals) -> None:
+    """Ctrl-C and the polite kill: the interpreter may clean up, or not."""
+    story = STORIES["creation"]
+    options = {**account.options, **story.options}
+    begin(account, story)
+    unharmed = Process(tmp_path / "unharmed", story.module, options)
+    assert unharmed.result()["changed"] is True
+    begin(account, story)
+    at = unharmed.points().index(point) + 1
+    process = Process(tmp_path / "interrupted", story.module, options, signal_at=at, signal_number=number)
+    assert process.exit_code() not in (0, None)
+    wait_for_calls(account, process.points()[:at])
+    recovers(account, story, "the-same")
+
+
+def recovers(account: Account, story: Story, then: str) -> None:
+    """A re-run, at once and by any state, finds or makes the one user, and one more changes nothing."""
+    account.service.clear_faults()
+    account.bindings()
+    is_user = story.module == "smtp_user"
+    if then == "absent":
+        switched_off(account, {key: value for key, value in story.options.items() if key in ("alias", "smtp_user_name")})
+    second = account.run(story.module, **story.options)
+    assert not second.get("failed"), second["msg"]
+    (user,) = account.users()
+    assert account.aliases() == {"billing": user.smtp_user_name}
+    assert "intents" not in account.bindings()
+    assert {"total_limit": user.total_limit, "hourly_limit": user.hourly_limit} == story.holds
+    assert user.status == "Enable"
+    if not is_user and second["changed"]:
+        assert second["smtp_password"] == user.smtp_password
+    assert account.carried_out()["addSmtp"] <= 1
+    assert account.carried_out()["resetSmtpPassword"] <= 2
+    assert not account.left_behind()
+    calls = account.calls()["listSmtp"]
+    third = account.run(story.module, **story.options)
+    assert third["changed"] is False
+    assert account.calls()["listSmtp"] == calls + 1
+
+
+def switched_off(account: Account, options: dict[str, Any]) -> None:
+    off = account.run("smtp_user", state="absent", **options)
+    assert not off.get("failed"), off["msg"]
+    assert [user.status for user in account.users()] in ([], ["Disable"])
+    assert "intents" not in account.bindings()
+    again = account.run("smtp_user", state="absent", **options)
+    assert again["changed"] is False
+    if account.users():
+        account.run("smtp_user", state="present", **options)

@@ -1,0 +1,350 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Random histories of an account: tasks, hand changes, faults, power failures, re-runs; and what holds after each.
+
+SENDCLEAN_SEQUENCES says how many to run, 2,000 if it is not set. A failure is printed as the steps that lead to it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import requests
+import simulator.service
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from simulator import FAULT_KINDS, Service, Settings
+from unit.exactly_once.playground import OWNER, TOKEN, Account, Clock, Disk, PowerLoss, Result
+
+TIMEOUT = 5.0
+LAG = 2.0
+ALIASES = ["billing", "shop", "news", "alerts"]
+LIMITS = [(100, 10), (200, 20)]
+# Faults in which the service answers with what is not true; the fault matrix has them.
+LIES = {"ignored", "wrong_listing"}
+
+
+class Wire(requests.adapters.BaseAdapter):
+    """Carries a request to the service without a network, as fast as thousands of histories need it."""
+
+    def __init__(self, service: Service, clock: Clock) -> None:
+        super().__init__()
+        self._service = service
+        self._clock = clock
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Answer, or fail as a connection fails. A client that gives up does not see the end of a slow call."""
+        began = self._clock.now
+        body = request.body.decode() if isinstance(request.body, bytes) else str(request.body)
+        answer = self._service.handle(str(request.url).rsplit("/", 1)[1], body)
+        if self._clock.now > began + TIMEOUT:
+            # What a slow call did has its time in the future by now, and shows in a listing only then.
+            self._clock.now = began + TIMEOUT
+            raise requests.ReadTimeout()
+        if answer.cut:
+            raise requests.ConnectionError("Connection aborted")
+        if answer.missing_bytes:
+            raise requests.exceptions.ChunkedEncodingError("Connection broken")
+        response = requests.Response()
+        response.status_code, response.request, response.url = answer.status, request, str(request.url)
+        response._content = answer.body
+        response.headers.update({"Content-Type": answer.content_type, **dict(answer.headers)})
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@st.composite
+def troubles(draw: st.DrawFn, *calls: str) -> dict[str, Any]:
+    """None; or faults of the next calls, of ``calls`` most of all; or a power failure at one of the run's points."""
+    what = draw(st.sampled_from(["none", "none", "fault", "faults", "power", "power"]))
+    if what == "power":
+        return {"end_at": draw(st.one_of(st.integers(1, 10), st.integers(1, 32))), "keeps_renames": draw(st.booleans())}
+    one = st.tuples(
+        st.sampled_from([*calls, "listSmtp", "*"]),
+        st.sampled_from([kind for kind in FAULT_KINDS if kind not in LIES]),
+        st.sampled_from([1, 1, 2, 5]),
+        st.sampled_from([0, 0, 1]),
+    )
+    number = {"none": 0, "fault": 1, "faults": 2}[what]
+    return {"faults": draw(st.lists(one, min_size=number, max_size=number))}
+
+
+# How many sequences ran, and how the runs of modules in them ended.
+OUTCOMES: Counter[str] = Counter()
+
+NODES = st.sampled_from(["bindings/bindings.json", "link.json"])
+ALIAS = st.sampled_from(ALIASES)
+LIMIT = st.sampled_from(LIMITS)
+PICK = st.integers(0, 9)
+
+
+class Histories(RuleBasedStateMachine):
+    """The account as people, tasks and accidents change it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        OUTCOMES["sequences"] += 1
+        self.stack = contextlib.ExitStack()
+        self.folder = Path(tempfile.mkdtemp())
+        self.stack.callback(shutil.rmtree, self.folder)
+        (self.folder / "bindings").mkdir()
+        (self.folder / "link.json").symlink_to(self.folder / "bindings" / "bindings.json")
+        self.service = Service({OWNER: TOKEN})
+        self.account = Account(self.service, "http://127.0.0.1:1/v1.0", self.folder / "bindings", TIMEOUT)
+        self.clock = self.stack.enter_context(Clock().rules())
+        self.stack.enter_context(mock.patch.object(simulator.service, "time", self.clock))
+        wire = Wire(self.service, self.clock)
+        self.stack.enter_context(mock.patch.object(requests.Session, "get_adapter", lambda session, url: wire))
+        # Users that people made: every other one was made by addSmtp.
+        self.by_hand: set[str] = set()
+        # The aliases for which a run was ever asked to make a user.
+        self.asked: set[str] = set()
+        # Whether a write of a run that did not come to its end may not show yet.
+        self.unsettled = False
+
+    def teardown(self) -> None:
+        """Take the folder away."""
+        self.stack.close()
+
+    # ---- tasks ----------------------------------------------------------------------------------------------
+
+    @rule(
+        alias=ALIAS,
+        limits=st.one_of(LIMIT, LIMIT, LIMIT, st.none()),
+        trouble=troubles("addSmtp", "addSmtp", "editSmtp"),
+        node=NODES,
+    )
+    def present(self, alias: str, limits: tuple[int, int] | None, trouble: Result, node: str) -> None:
+        options: Result = {"alias": alias}
+        if limits:
+            options.update(total_limit=limits[0], hourly_limit=limits[1])
+            self.asked.add(alias)
+        self.task("smtp_user", options, trouble, node)
+
+    @rule(alias=ALIAS, trouble=troubles("editSmtp"), node=NODES)
+    def absent(self, alias: str, trouble: Result, node: str) -> None:
+        self.task("smtp_user", {"alias": alias, "state": "absent"}, trouble, node)
+
+    @rule(alias=ALIAS, pick=PICK, trouble=troubles("editSmtp"), node=NODES)
+    def adopt(self, alias: str, pick: int, trouble: Result, node: str) -> None:
+        """The right user, one that has another alias, or one that does not exist."""
+        names = [*self.known(), "smtp0"]
+        name = names[pick % len(names)]
+        taken = self.account.aliases()
+        refused = name == "smtp0" or taken.get(alias, name) != name or (name in taken.values() and taken.get(alias) != name)
+        result = self.task("smtp_user", {"alias": alias, "smtp_user_name": name}, trouble, node)
+        assert not (refused and result and not result.get("failed")), "adopted what it must not"
+
+    @precondition(lambda self: self.known())
+    @rule(pick=PICK, limits=LIMIT, state=st.sampled_from(["present", "absent"]), trouble=troubles("editSmtp"))
+    def by_name(self, pick: int, limits: tuple[int, int], state: str, trouble: Result) -> None:
+        """Without an alias and without the file's help."""
+        names = self.known()
+        options = {"smtp_user_name": names[pick % len(names)], "state": state, "hourly_limit": limits[1]}
+        self.task("smtp_user", options, trouble, "bindings/bindings.json")
+
+    @precondition(lambda self: self.account.aliases())
+    @rule(
+        pick=PICK,
+        guard=st.sampled_from(["none", "max_age_days", "current_password", "wrong_password", "both"]),
+        trouble=troubles("resetSmtpPassword"),
+        node=NODES,
+    )
+    def reset(self, pick: int, guard: str, trouble: Result, node: str) -> None:
+        aliases = self.account.aliases()
+        alias = sorted(aliases)[pick % len(aliases)]
+        users = {user.smtp_user_name: user for user in self.account.users()}
+        options: Result = {"alias": alias}
+        if guard in ("max_age_days", "both"):
+            options["max_age_days"] = 30
+        if guard in ("current_password", "both"):
+            options["current_password"] = users[aliases[alias]].smtp_password
+        if guard == "wrong_password":
+            options["current_password"] = "not-the-one-in-force"
+        self.task("smtp_password_reset", options, trouble, node)
+
+    # ---- what people and time do ----------------------------------------------------------------------------
+
+    @rule(limits=LIMIT)
+    def somebody_creates(self, limits: tuple[int, int]) -> None:
+        """With limits of its own while a creation is to be settled: which of two alike is meant, only people know."""
+        extra = 1 if self.account.bindings().get("intents") else 0
+        self.by_hand.add(self.service.create_user(OWNER, limits[0] + extra, limits[1]).smtp_user_name)
+
+    @precondition(lambda self: self.known() and not self.account.bindings().get("intents"))
+    @rule(pick=PICK, limits=LIMIT, status=st.sampled_from(["Enable", "Disable"]))
+    def somebody_changes(self, pick: int, limits: tuple[int, int], status: str) -> None:
+        names = self.known()
+        name = names[pick % len(names)]
+        self.service.update_user(OWNER, name, total_limit=limits[0], hourly_limit=limits[1], status=status)
+
+    @precondition(lambda self: self.account.aliases())
+    @rule(pick=PICK)
+    def support_removes(self, pick: int) -> None:
+        """The user is gone, its binding is not: a run says so, until somebody removes the binding."""
+        aliases = sorted(self.account.aliases().items())
+        alias, name = aliases[pick % len(aliases)]
+        self.pass_time(2 * LAG + 60)
+        self.service.remove_user(OWNER, name)
+        result = self.account.run("smtp_user", alias=alias, total_limit=100, hourly_limit=10)
+        assert result["failed"]
+        assert "remove the binding" in result["msg"]
+        document = json.loads(self.account.path.read_text())
+        del document["accounts"][self.account.options["api_url"]][OWNER]["aliases"][alias]
+        self.account.path.write_text(json.dumps(document))
+
+    @rule(seconds=st.sampled_from([1, 20, 40 * 86400]))
+    def pass_time(self, seconds: float) -> None:
+        self.clock.now += seconds
+        self.unsettled = self.unsettled and seconds < LAG + 2 * TIMEOUT
+
+    @initialize(lag=st.sampled_from([0.0, LAG]))
+    def listing(self, lag: float) -> None:
+        self.service.settings = Settings(listing_lag=lag)
+
+    # ---- a run ----------------------------------------------------------------------------------------------
+
+    def task(self, module: str, options: Result, trouble: Result, node: str) -> Result | None:
+        """Predict, run, and look at the result; None if the power was lost."""
+        if self.unsettled:
+            # Nobody can tell from a listing that lags what an edit or a reset did whose run has died.
+            self.pass_time(LAG + 2 * TIMEOUT)
+        options = {**options, "bindings_path": str(self.folder / node)}
+        plan = self.predict(module, options)
+        pending = bool(self.account.bindings().get("intents"))
+        self.service.clear_log()
+        result = self.run_with(module, options, trouble)
+        self.service.clear_faults()
+        made = self.account.carried_out()
+        self.unsettled = (result is None or bool(result.get("failed"))) and bool(made["editSmtp"] + made["resetSmtpPassword"])
+        OUTCOMES["power lost" if result is None else "failed" if result.get("failed") else "ok"] += 1
+        assert made["addSmtp"] <= 1
+        if result is None:
+            return None
+        untroubled = not trouble.get("faults") and "end_at" not in trouble
+        if untroubled and not (pending and self.service.settings.listing_lag):
+            self.foretold(plan, result)
+        if not result.get("failed"):
+            self.done_as_asked(module, options, result)
+        return result
+
+    def predict(self, module: str, options: Result) -> Result:
+        """Check mode: one listing, and not a file touched."""
+        self.service.clear_log()
+        before = {entry.name: entry.read_bytes() for entry in self.account.path.parent.iterdir()}
+        plan = self.account.run(module, **options, _ansible_check_mode=True)
+        assert self.account.calls() == {"listSmtp": 1}
+        assert before == {entry.name: entry.read_bytes() for entry in self.account.path.parent.iterdir()}
+        return plan
+
+    def run_with(self, module: str, options: Result, trouble: Result) -> Result | None:
+        for call, kind, times, skip in trouble.get("faults", ()):
+            location = "http://127.0.0.1:1/elsewhere" if kind == "redirect" else None
+            seconds = 1.2 * TIMEOUT if FAULT_KINDS[kind].waits != "never" else 0.0
+            self.service.add_fault(call, kind, times=times, skip=skip, location=location, seconds=seconds)
+        disk = Disk(self.account.path, trouble.get("end_at", 10**9), trouble.get("keeps_renames", True))
+        try:
+            with disk.watched():
+                return self.account.run(module, **options)
+        except PowerLoss:
+            return None
+
+    @staticmethod
+    def foretold(plan: Result, result: Result) -> None:
+        """What check mode said came true, but for the names that only the service knows."""
+        assert bool(plan.get("failed")) is bool(result.get("failed")), (plan, result)
+        if plan.get("failed"):
+            assert plan["msg"] == result["msg"]
+            return
+        assert plan["changed"] is result["changed"], (plan, result)
+        for foreseen, real in zip(plan.get("operations", []), result.get("operations", []), strict=True):
+            assert (foreseen["call"], foreseen["parameters"]) == (real["call"], real["parameters"])
+            assert foreseen["smtp_user_name"] == (None if real["call"] == "addSmtp" else real["smtp_user_name"])
+
+    def done_as_asked(self, module: str, options: Result, result: Result) -> None:
+        """The service holds what the result says and what was asked for, and an immediate re-run changes nothing."""
+        users = {user.smtp_user_name: user for user in self.account.users()}
+        if module == "smtp_password_reset":
+            assert not result["changed"] or result["smtp_password"] == users[result["smtp_user_name"]].smtp_password
+            if "max_age_days" not in options:
+                return
+        elif result["smtp_user"]:
+            shown = result["smtp_user"]
+            true = users[shown["smtp_user_name"]]
+            assert (shown["status"], shown["total_limit"], shown["hourly_limit"]) == (
+                true.status,
+                true.total_limit,
+                true.hourly_limit,
+            )
+            assert true.status == ("Disable" if options.get("state") == "absent" else "Enable")
+            asked = {"total_limit", "hourly_limit"} & set(options) if options.get("state") != "absent" else set()
+            assert all(getattr(true, name) == options[name] for name in asked)
+            if "alias" in options:
+                assert self.account.aliases()[options["alias"]] == true.smtp_user_name
+        else:
+            assert options.get("state") == "absent"
+        self.service.clear_log()
+        again = self.account.run(module, **options)
+        OUTCOMES["run again"] += 1
+        assert again["changed"] is False, again
+        assert self.account.calls() == {"listSmtp": 1}
+
+    def known(self) -> list[str]:
+        """The users that people know of: not those of creations that are still to be settled."""
+        bound = set(self.account.aliases().values())
+        return [user.smtp_user_name for user in self.account.users() if user.smtp_user_name in self.by_hand | bound]
+
+    # ---- what holds after every step ------------------------------------------------------------------------
+
+    @invariant()
+    def one_user_per_alias_and_none_lost(self) -> None:
+        bindings = self.account.bindings()
+        aliases, intents = bindings.get("aliases", {}), bindings.get("intents", {})
+        assert len(set(aliases.values())) == len(aliases)
+        assert set(aliases) <= set(ALIASES)
+        made = [user for user in self.account.users() if user.smtp_user_name not in self.by_hand]
+        assert len(made) <= len(self.asked)
+        stray = [user for user in made if user.smtp_user_name not in aliases.values()]
+        assert len(stray) <= len(set(intents) - set(aliases)), "a user was made that no alias has"
+        for user in stray:
+            assert any(
+                user.smtp_user_name not in intent["smtp_user_names"]
+                and (user.total_limit, user.hourly_limit) == (intent["total_limit"], intent["hourly_limit"])
+                for intent in intents.values()
+            ), f"{user.smtp_user_name} is lost"
+
+
+@pytest.mark.parametrize("half", ["one", "other"])
+def test_histories(half: str, record_property: Callable[[str, object], None]) -> None:
+    """Two halves, so that two processes can share the work."""
+    OUTCOMES.clear()
+    run_state_machine_as_test(
+        Histories,
+        settings=settings(
+            max_examples=(int(os.environ.get("SENDCLEAN_SEQUENCES", "2000")) + 1) // 2,
+            stateful_step_count=10,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    sequences = OUTCOMES.pop("sequences")
+    assert min(OUTCOMES[outcome] for outcome in ("ok", "failed", "power lost")) > sequences / 20
+    ends = ", ".join(f"{number} {outcome}" for outcome, number in OUTCOMES.most_common())
+    record_property("random histories", f"{sequences} sequences with {OUTCOMES.total()} runs of modules: {ends}")
