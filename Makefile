@@ -20,7 +20,7 @@ RUN := env HOME="$(BUILD)/home" PATH="$(VENV)/bin:$(PATH)" ANSIBLE_HOME="$(BUILD
 RUN_STAGED := cd "$(STAGED)" && $(RUN) ANSIBLE_COLLECTIONS_PATH="$(BUILD)"
 
 TESTS := unit integration lint sanity importer docs-lint changelog-lint
-.PHONY: help demo test $(TESTS) test-matrix bench setup stage installed clean check-python
+.PHONY: help demo test $(TESTS) test-matrix bench soak setup stage installed clean check-python
 # One folder for all: targets wait for each other, whatever -j says.
 .NOTPARALLEL:
 
@@ -68,6 +68,10 @@ changelog-lint: setup  ## check the changelog and its fragments
 
 test-matrix: setup  ## run unit and integration tests on each supported pair; choose with PAIRS="2.17-3.11 ..."
 	@$(RUN) python tests/tools/matrix.py $(PAIRS)
+
+soak: setup  ## try random histories for about an hour, or as many as SENDCLEAN_SEQUENCES says
+	@$(RUN) SENDCLEAN_SEQUENCES="$${SENDCLEAN_SEQUENCES:-40000}" \
+		python -m pytest -q -n 2 tests/unit/exactly_once/test_histories.py
 
 bench: installed  ## measure one user and whole accounts, against doing it by hand; takes an hour
 	@$(RUN) python tests/bench/noop.py
