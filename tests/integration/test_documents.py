@@ -23,8 +23,11 @@ from integration.project import OWNER_ID, TOKEN, Project
 from simulator import Service
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
 MODULES = sorted(path for path in (ROOT / "plugins" / "modules").glob("*.py"))
+
+# The accounts of the documents that have several.
+ACCOUNTS = {"1001": "the token of development", "1002": "the token of staging", "1003": "the token of production"}
 
 # What a reader does outside of the project, or by hand.
 NOT_RUN = ("ansible-galaxy", "ansible-vault create", "python3 -m pip")
@@ -54,7 +57,7 @@ def follow_console(project: Project, text: str) -> None:
         tool, unused, rest = command.partition(" ")
         if tool == "make":
             assert re.search(rf"^{rest}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), command
-        elif tool in ("ansible-playbook", "ansible-doc"):
+        elif tool in ("ansible-playbook", "ansible-doc") or command.startswith("ansible-vault encrypt"):
             run = project.run(command)
             assert (run.returncode != 0) == ("FAILED!" in expected), run.output
             printed = iter(run.output.splitlines())
@@ -65,11 +68,15 @@ def follow_console(project: Project, text: str) -> None:
             assert command.startswith(NOT_RUN), f"nobody knows whether this works: {command}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(ROOT)))
 def test_a_document_can_be_followed(document: Path, project: Project, service: Service) -> None:
     # The names that the documents use for users created by hand.
     for name in ("smtp12345", "smtp67890"):
         service.create_user(OWNER_ID, smtp_user_name=name)
+    for owner_id, token in ACCOUNTS.items():
+        service.add_account(owner_id, token)
+    project.write("home/vault-password", "for ansible-vault\n")
+    project.environment["ANSIBLE_VAULT_PASSWORD_FILE"] = str(project.folder / "home" / "vault-password")
     project.write("credentials.yml", yaml.safe_dump({"sendclean_owner_id": OWNER_ID, "sendclean_token": TOKEN}))
 
     for language, text in blocks(document):

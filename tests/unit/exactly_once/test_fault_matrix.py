@@ -309,3 +309,20 @@ def test_what_makes_candidates_ambiguous_is_left_to_a_person(account: Account, c
     assert settled["changed"] is True
     assert account.aliases() == {"billing": names[1]}
     assert create(account)["changed"] is False
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["not-made", "made"])
+def test_users_of_others_are_no_candidates(account: Account, clock: Clock, made: bool) -> None:
+    """One that another alias got meanwhile, and one that somebody made with other limits."""
+    account.service.add_fault("addSmtp", "general_error_after" if made else "general_error_before")
+    account.service.add_fault("listSmtp", "authentication_error", skip=1)
+    assert create(account)["failed"]
+    account.service.create_user(OWNER, 101, 10)
+    account.service.clear_faults()
+    other = account.run("smtp_user", alias="shop", total_limit=100, hourly_limit=10)
+    result = create(account)
+    assert not result.get("failed"), result["msg"]
+    assert len(account.users()) == 3
+    assert account.aliases()["shop"] == other["smtp_user"]["smtp_user_name"]
+    user = account.user(account.aliases()["billing"])
+    assert (user.total_limit, user.hourly_limit) == (100, 10)
