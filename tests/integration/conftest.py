@@ -26,7 +26,11 @@ KEPT_SETTINGS = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_HOME", "ANSIBLE_PYTHON_INT
 def installed_collection() -> None:
     """The collection is installed from its artifact, and the artifact was built from the sources as they stand."""
     installed = Path(os.environ["ANSIBLE_COLLECTIONS_PATH"]) / "ansible_collections" / "sendclean" / "email"
-    sources = [path.relative_to(ROOT) for path in (ROOT / "plugins").rglob("*.py")]
+    sources = [
+        path.relative_to(ROOT)
+        for folder, kind in (("plugins", "*.py"), ("roles", "*.*"), ("playbooks", "*.yml"))
+        for path in (ROOT / folder).rglob(kind)
+    ]
     unlike = filecmp.cmpfiles(ROOT, installed, map(str, sources), shallow=False)
     if unlike[1] or unlike[2]:
         pytest.fail(f"{installed} is missing or is not what the sources are now: run `make installed`", pytrace=False)

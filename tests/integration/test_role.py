@@ -340,6 +340,7 @@ def test_an_exported_account_is_found_unchanged(project: Project, service: Servi
         service.create_user(OWNER_ID, smtp_user_name=name)
     write_list(project, [{"alias": "my 'news: 😀", "smtp_user_name": "smtp1"}, {"alias": "old", "smtp_user_name": "smtp2"}])
     project.run(ENFORCE).succeeded()
+    assert {entry.call for entry in service.log} == {"listSmtp"}, "adopting writes only the bindings file"
     service.update_user(OWNER_ID, "smtp2", status="Disable")
     before = service.users(OWNER_ID)
 
