@@ -29,3 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("ANSIBLE_HOME", str(BUILD / "home" / ".ansible"))
     os.environ.setdefault("ANSIBLE_PYTHON_INTERPRETER", sys.executable)
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much the tests that count have tried. Here, since the main process of pytest-xdist reads no other conftest."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

@@ -43,10 +43,3 @@ def account(served: tuple[Service, RunningServer], tmp_path: pathlib.Path) -> Ac
     folder = tmp_path / "bindings"
     folder.mkdir()
     return Account(service, server.base_url, folder)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much was tried."""
-    for report in terminalreporter.stats.get("passed", []):
-        for name, value in report.user_properties:
-            terminalreporter.write_line(f"{name}: {value}")
