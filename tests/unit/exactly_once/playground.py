@@ -157,6 +157,11 @@ class Steps:
     Every step has a point before and one after it; a call of the API has a third, "sent", between its request and its answer.
     """
 
+    # What the patched functions of os do, set while they are patched.
+    _real_open: Any
+    _real_unlink: Any
+    _real_replace: Any
+
     def __init__(self, folder: Path, end_at: int, end: Callable[[str], object], passed: Callable[[str], object]) -> None:
         self._folder = os.path.realpath(folder)
         self._end_at = end_at
@@ -194,10 +199,10 @@ class Steps:
 
     def _open(self, path: Any, *args: Any, **kwargs: Any) -> int:
         if not self._is_here(path):
-            return self._real_open(path, *args, **kwargs)  # type: ignore[attr-defined, no-any-return]
+            return self._real_open(path, *args, **kwargs)
         what = self._what(path)
         self.point(f"before open {what}")
-        descriptor: int = self._real_open(path, *args, **kwargs)  # type: ignore[attr-defined]
+        descriptor: int = self._real_open(path, *args, **kwargs)
         self._opened[descriptor] = str(path)
         try:
             self.point(f"after open {what}")
@@ -221,9 +226,9 @@ class Steps:
 
     def _unlink(self, path: Any, **kwargs: Any) -> None:
         if not self._is_here(path):
-            return self._real_unlink(path, **kwargs)  # type: ignore[attr-defined, no-any-return]
+            return self._real_unlink(path, **kwargs)
         self.point("before unlink")
-        self._real_unlink(path)  # type: ignore[attr-defined]
+        self._real_unlink(path)
         return self.point("after unlink")
 
     def sync(self, descriptor: int) -> None:
@@ -231,7 +236,7 @@ class Steps:
 
     def rename(self, source: str, target: str) -> None:
         """Put one file in the place of another."""
-        self._real_replace(source, target)  # type: ignore[attr-defined]
+        self._real_replace(source, target)
 
     def _post(self) -> Callable[..., Any]:
         def post(session: requests.Session, url: str, **kwargs: Any) -> requests.Response:
@@ -308,5 +313,5 @@ class Disk(Steps):
             if content is not None:
                 self._file.write_bytes(content)
             elif self._file.exists():
-                self._real_unlink(self._file)  # type: ignore[attr-defined]
+                self._real_unlink(self._file)
         raise PowerLoss(label)
