@@ -24,6 +24,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import Bind
 from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     Plan,
     begun_creation,
+    created_since,
     plan_account,
     plan_purge,
     plan_user,
@@ -142,9 +143,20 @@ class _Creation:
         self._client = client
         self._file = file
         self._bindings = file.read()
-        self._listing = list_with_young(client, self._bindings, [user.alias for user in wanted])
+        self._listing = self._list(wanted)
         self.steps = _plan(self._listing, wanted, self._bindings, purge_exclude)
         self._taken = {step.plan.user.smtp_user_name for step in self.steps if step.plan.user}
+
+    def _list(self, wanted: Sequence[Wanted]) -> Listing:
+        """List the account; for aliases that have nothing but a begun creation, until its user must be listed."""
+        listing = list_with_young(self._client, self._bindings, [user.alias for user in wanted])
+        begun = [self._bindings.intents[user.alias or ""] for user in wanted if _rests_on_begun_creation(user, self._bindings)]
+        if all(created_since(intent, listing, self._bindings) for intent in begun):
+            return listing
+        for listing in self._client.listings(creation_window(self._client)):
+            if all(created_since(intent, listing, self._bindings) for intent in begun):
+                break
+        return listing
 
     def give_alias_its_user(self, step: Step) -> None:
         """Bind the alias of a step's user, if it has one that is not bound yet."""
@@ -213,6 +225,12 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
     if wanted.alias is None or wanted.alias in bindings.aliases:
         return False
     return wanted.state == "present" or wanted.alias in bindings.intents
+
+
+def _rests_on_begun_creation(wanted: Wanted, bindings: Bindings) -> bool:
+    """Say whether a user is wanted that cannot be created now, for want of limits, but may have been before."""
+    incomplete = wanted.state == "present" and wanted.smtp_user_name is None and len(wanted.limits()) < 2
+    return incomplete and wanted.alias in bindings.intents
 
 
 def _plan(

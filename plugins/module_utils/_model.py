@@ -58,6 +58,12 @@ class Wanted:
     hourly_limit: int | None = None
     place: str = ""
 
+    @classmethod
+    def of(cls, params: Mapping[str, Any], place: str = "") -> Wanted:
+        """Return the user that a module's options describe."""
+        limits = (params["total_limit"], params["hourly_limit"])
+        return cls(params["alias"], params["smtp_user_name"], params["state"], *limits, place)
+
     def limits(self) -> dict[str, int]:
         """Return the limits that were given."""
         given = {"total_limit": self.total_limit, "hourly_limit": self.hourly_limit}

@@ -67,8 +67,12 @@ def _masked(module: AnsibleModule) -> dict[str, Any]:
     """Return the arguments as they may be shown."""
     masked = dict(module.params)
     for name, value in module.params.items():
-        if value and (module.argument_spec.get(name, {}).get("no_log") or (name == "api_url" and "@" in value)):
+        option = module.argument_spec.get(name, {})
+        if value and (option.get("no_log") or (name == "api_url" and "@" in value)):
             masked[name] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+        elif "options" in option and module._verbosity < 3:
+            # Ansible shows arguments from -vvv on only, and to carry a list of users back costs as much as the result.
+            del masked[name]
     return masked
 
 
@@ -83,9 +87,11 @@ def _as_given(module: AnsibleModule) -> dict[str, Any]:
 def _has_one_or_zero(spec: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     """Say whether a number may have been a boolean, so that large arguments are mostly read just once."""
     for name, option in spec.items():
-        if option.get("type") in ("int", "float") and params[name] in (0, 1):
+        # To pacing, false and zero say the same.
+        numbers = (1,) if name == "requests_per_minute" else (0, 1)
+        if option.get("type") in ("int", "float") and params[name] in numbers:
             return True
-        if "options" in option and any(_has_one_or_zero(option["options"], row) for row in params[name] or []):
+        if "options" in option and any(_has_one_or_zero(option["options"], row) for row in params[name] or ()):
             return True
     return False
 

@@ -10,7 +10,7 @@ import ipaddress
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Wanted
 
+_LIMITS = ("total_limit", "hourly_limit")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -51,18 +52,31 @@ def refuse_empty(params: Mapping[str, Any], *options: str) -> None:
 
 def wanted_from(params: Mapping[str, Any], place: str = "") -> Wanted:
     """Return the user that the options describe. ``place`` is theirs in a list. Raises OptionError."""
-    prefix = f"{place}." if place else ""
-    for option in ("alias", "smtp_user_name"):
-        if params[option] is not None and not params[option].strip():
-            raise OptionError(prefix + option, "is empty: give a value or leave it out")
-    if params["alias"] is None and params["smtp_user_name"] is None:
-        raise OptionError(place, "needs an alias or a smtp_user_name")
-    for option in ("total_limit", "hourly_limit"):
+    for problem in (*name_problems(params, place), *limit_problems(params, place)):
+        raise problem
+    return Wanted.of(params, place)
+
+
+def name_problems(params: Mapping[str, Any], place: str) -> Iterator[OptionError]:
+    """Yield what is wrong with the names of a user."""
+    given = [option for option in ("alias", "smtp_user_name") if params[option] is not None]
+    if not given:
+        yield OptionError(place, "needs an alias or a smtp_user_name")
+    for option in given:
+        if not params[option].strip():
+            yield OptionError(_at(place, option), "is empty: give a value or leave it out")
+
+
+def limit_problems(params: Mapping[str, Any], place: str) -> Iterator[OptionError]:
+    """Yield what is wrong with the limits of a user."""
+    for option in _LIMITS:
         limit = params[option]
         if limit is not None and (isinstance(limit, bool) or limit < 1):
-            raise OptionError(prefix + option, f"must be a positive integer, not {str(limit).lower()}")
-    fields = ("alias", "smtp_user_name", "state", "total_limit", "hourly_limit")
-    return Wanted(**{name: params[name] for name in fields}, place=place)
+            yield OptionError(_at(place, option), f"must be a positive integer, not {str(limit).lower()}")
+
+
+def _at(place: str, option: str) -> str:
+    return f"{place}.{option}" if place else option
 
 
 def connection_from(params: Mapping[str, Any]) -> Connection:

@@ -243,7 +243,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._client import Cli
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, OptionError, RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Wanted
 from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, USER_OPTIONS, run
-from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_empty, wanted_from
+from ansible_collections.sendclean.email.plugins.module_utils._options import limit_problems, name_problems, refuse_empty
 from ansible_collections.sendclean.email.plugins.module_utils._report import (
     estimate,
     named_diff,
@@ -277,14 +277,17 @@ def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None,
 
 def wanted_users(users: Sequence[Mapping[str, Any]], client: Client, file: BindingsFile | None) -> list[Wanted]:
     """Return the users that are wanted. Raises RefusedError with all that is wrong, also by what the account shows."""
-    wanted, problems = [], []
+    wanted: list[Wanted] = []
+    problems: list[str] = []
     for index, user in enumerate(users):
-        try:
-            if user["alias"] is not None and file is None:
-                raise OptionError(f"users[{index}].alias", "needs bindings_path")
-            wanted.append(wanted_from(user, f"users[{index}]"))
-        except OptionError as error:
-            problems.append(str(error))
+        place = f"users[{index}]"
+        names, limits = list(name_problems(user, place)), list(limit_problems(user, place))
+        if user["alias"] is not None and file is None:
+            names.append(OptionError(f"{place}.alias", "needs bindings_path"))
+        problems += map(str, names + limits)
+        if not names:
+            # Other limits stand in for wrong ones: what else is wrong with the user is to be found, too.
+            wanted.append(Wanted.of({**user, "total_limit": 1, "hourly_limit": 1} if limits else user, place))
     if problems:
         try:
             enforce(client, file, wanted, check_mode=True)

@@ -281,6 +281,23 @@ def test_an_intent_outlives_a_refusal_that_follows_a_lost_answer(account: Accoun
     assert account.aliases() == {"billing": user.smtp_user_name}
 
 
+def test_a_begun_creation_is_waited_for_where_limits_are_not_given_again(account: Account, clock: Clock) -> None:
+    """Its user exists and is not listed yet: "limits must be given" would be the wrong advice."""
+    account.service.settings = Settings(listing_lag=3.0)
+    account.service.add_fault("addSmtp", "cut_after")
+    account.service.add_fault("listSmtp", "authentication_error", skip=1)
+    assert create(account)["failed"]
+    account.service.clear_faults()
+    settled = account.run("smtp_user", alias="billing")
+    assert not settled.get("failed"), settled["msg"]
+    (user,) = account.users()
+    assert account.aliases() == {"billing": user.smtp_user_name}
+    # Without such a creation there is nothing to wait for.
+    account.service.clear_log()
+    assert "must be given" in account.run("smtp_user", alias="shop")["msg"]
+    assert account.calls() == {"listSmtp": 1}
+
+
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost"])
 def test_a_fresh_binding_is_not_taken_for_a_vanished_user(account: Account, clock: Clock, lost: bool) -> None:
     """Another run comes before the listing shows the user that was just made."""

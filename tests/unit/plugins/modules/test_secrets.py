@@ -217,3 +217,14 @@ def test_the_system_log_gets_no_secret(service: Service, run_module: RunModule, 
     assert "smtp1" in "".join(logged)
     assert "Zq4~" not in "".join(logged)
     assert "demo-token" not in "".join(logged)
+
+
+@pytest.mark.parametrize("verbosity", [0, 3])
+def test_a_list_of_users_is_shown_among_the_arguments_where_ansible_shows_them(
+    verbosity: int, service: Service, run_module: RunModule
+) -> None:
+    """From -vvv on; to carry a list of thousands back is dear."""
+    users = [{"smtp_user_name": service.create_user(OWNER).smtp_user_name}]
+    done = run_module("smtp_users", users=users, invocation=True, _ansible_verbosity=verbosity)
+    assert ("users" in done["invocation"]["module_args"]) is (verbosity == 3)
+    assert done["invocation"]["module_args"]["token"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"

@@ -127,7 +127,8 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
             {"alias": "c", "total_limit": 5},
             {"alias": " ", **LIMITS},
             {"smtp_user_name": ""},
-            {"alias": "d", "total_limit": 5, "hourly_limit": -1},
+            {"alias": "d", "total_limit": False, "hourly_limit": -1},
+            {"smtp_user_name": "smtp2", "total_limit": -7},
         ],
         [
             "users[1].total_limit must be a positive integer, not 0",
@@ -136,7 +137,10 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
             "users[4]: hourly_limit must be given",
             "users[5].alias is empty",
             "users[6].smtp_user_name is empty",
+            "users[7].total_limit must be a positive integer",
             "users[7].hourly_limit must be a positive integer, not -1",
+            "users[8].total_limit must be a positive integer, not -7",
+            "users[8]: smtp2 is asked for twice, also in users[0]",
         ],
     ),
 }
