@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ Task = dict[str, Any]
 
 @dataclass
 class Cost:
-    """What a run cost. ``wall`` and ``cpu`` are seconds, ``memory`` is the largest process of all runs so far, in MiB."""
+    """What a run cost: calls, seconds, and the size of its largest process in MiB."""
 
     calls: int
     wall: float
@@ -119,20 +118,21 @@ def loop_of_single(account: Account, users: list[Task]) -> list[Task]:
 def run(account: Account, tasks: list[Task]) -> Cost:
     """Run a playbook of these tasks and return what it cost."""
     account.calls()
-    with tempfile.NamedTemporaryFile("w", suffix=".yml") as playbook:
+    with tempfile.TemporaryDirectory() as folder:
+        playbook, output = Path(folder, "play.yml"), Path(folder, "output")
         # JSON is YAML, and quicker to write and read.
-        json.dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}], playbook)
-        playbook.flush()
-        command = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local", playbook.name]
+        playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]), encoding="utf-8")
+        command = [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "-c", "local", playbook]
         command += ["-e", f"ansible_python_interpreter={sys.executable}"]
-        before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        raise SystemExit(f"a run failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(account.calls(), wall, cpu, after.ru_maxrss / 1024)
+        begin = time.perf_counter()
+        with output.open("w") as stream, subprocess.Popen(command, stdout=stream, stderr=stream) as process:
+            # What it used, with all processes that it has waited for.
+            unused, status, used = os.wait4(process.pid, 0)
+            wall = time.perf_counter() - begin
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"a run failed:\n{output.read_text(encoding='utf-8')[-4000:]}")
+    return Cost(account.calls(), wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def least(rounds: int, measured: dict[str, Callable[[], Cost]]) -> dict[str, Cost]:
@@ -142,7 +142,7 @@ def least(rounds: int, measured: dict[str, Callable[[], Cost]]) -> dict[str, Cos
         for name, once in measured.items():
             cost = once()
             old = best.get(name, cost)
-            best[name] = Cost(cost.calls, min(cost.wall, old.wall), min(cost.cpu, old.cpu), cost.memory)
+            best[name] = Cost(cost.calls, *(min(pair) for pair in zip(astuple(cost)[1:], astuple(old)[1:])))
     return best
 
 
@@ -158,7 +158,7 @@ def main() -> None:
         try:
             assert service.stdout
             account = Account(service.stdout.readline().split()[-1])
-            print(f"{'users':>6} {'changed':>8} {'':32} {'calls':>6} {'wall s':>7} {'cpu s':>7} {'cpu / (a) with users':>21}")
+            print(line("users", "changed", "", "calls", "wall s", "cpu s", "MiB", "cpu / floors (a)"))
             for count in options.users:
                 for percent in options.changed:
                     table(account, count, percent, options.rounds, options.loops_up_to)
@@ -181,12 +181,17 @@ def table(account: Account, count: int, percent: int, rounds: int, loops_up_to: 
         return measure
 
     costs = least(rounds, {name: once(way) for name, way in ways.items()})
-    floor = costs["(a) uri, with the users"].cpu
+    floors = [costs[name].cpu for name in list(ways)[:2]]
     for name, cost in costs.items():
-        print(
-            f"{count:>6} {percent:>6} % {name:32} {cost.calls:>6} {cost.wall:>7.2f} {cost.cpu:>7.2f} {cost.cpu / floor:>21.2f}",
-            flush=True,
-        )
+        ratios = " / ".join(f"{cost.cpu / floor:.2f}" for floor in floors)
+        figures = (f"{cost.wall:.2f}", f"{cost.cpu:.2f}", f"{cost.memory:.0f}")
+        print(line(str(count), f"{percent} %", name, str(cost.calls), *figures, ratios), flush=True)
+
+
+def line(*cells: str) -> str:
+    """Return a row of the table."""
+    users, changed, name, *figures = cells
+    return f"{users:>6} {changed:>8}  {name:32}" + "".join(f"{figure:>9}" for figure in figures[:-1]) + f"{figures[-1]:>18}"
 
 
 if __name__ == "__main__":
