@@ -26,21 +26,16 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import errno
-import fcntl
 import json
-import os
-import stat
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, OptionError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
+from ansible_collections.sendclean.email.plugins.module_utils._files import LOCK_TIMEOUT, DurableFile
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent
 
 VERSION = 1
-LOCK_TIMEOUT = 600.0
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -48,17 +43,9 @@ class BindingsFile:
     """One account's part of the bindings file. Reading needs no lock, every change does."""
 
     def __init__(self, path: str, base_url: str, owner_id: str) -> None:
-        if "\0" in path:
-            raise OptionError("bindings_path", "holds a null character, which no path may")
         self.path = path
-        # A symbolic link is written through: its target is what gets replaced.
-        self._target = os.path.realpath(path)
+        self._file = DurableFile(path, "bindings_path", BindingsError)
         self._account = (base_url, owner_id)
-        self._locked = False
-        if not os.path.isdir(os.path.dirname(self._target)):
-            raise OptionError(
-                "bindings_path", f"lies in a folder that does not exist: {os.path.dirname(self._target)}. Create the folder"
-            )
 
     def read(self) -> Bindings:
         """Return what the file says of the account; nothing where there is no file yet."""
@@ -69,13 +56,8 @@ class BindingsFile:
     @contextlib.contextmanager
     def lock(self, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
         """Hold the exclusive lock. The kernel drops it when the process ends, however it ends."""
-        descriptor = self._acquire(time.monotonic() + timeout, timeout)
-        self._locked = True
-        try:
+        with self._file.lock(timeout):
             yield
-        finally:
-            self._locked = False
-            os.close(descriptor)
 
     def record_intent(self, alias: str, intent: Intent) -> None:
         """Make durable that a user for ``alias`` is about to be created."""
@@ -109,48 +91,12 @@ class BindingsFile:
         moment = password_time.strftime(_TIME_FORMAT)
         self._change(lambda section: section.setdefault("password_times", {}).update({smtp_user_name: moment}))
 
-    def _acquire(self, deadline: float, timeout: float) -> int:
-        path = self._target + ".lock"
-        while True:
-            descriptor = self._open_lock(path)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as exc:
-                os.close(descriptor)
-                if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                    raise BindingsError(f"The lock {path} of bindings_path cannot be taken: {exc.strerror}") from None
-            else:
-                if _is_file_at(descriptor, path):
-                    return descriptor
-                # Somebody removed the lock file between open and flock: the lock would guard nothing.
-                os.close(descriptor)
-            if time.monotonic() >= deadline:
-                raise BindingsError(
-                    f"Another process has held the lock {path} of bindings_path for {timeout:g} s. "
-                    "Wait for it to end, then run again."
-                )
-            time.sleep(0.05)
-
-    def _open_lock(self, path: str) -> int:
-        try:
-            mode = stat.S_IMODE(os.stat(self._target).st_mode)
-        except OSError:
-            mode = 0o600
-        try:
-            return os.open(path, os.O_RDWR | os.O_CREAT, mode)
-        except OSError as exc:
-            raise BindingsError(f"The lock {path} of bindings_path cannot be opened: {exc.strerror}") from None
-
     def _load(self) -> dict[str, Any]:
-        try:
-            if not stat.S_ISREG(os.stat(self._target).st_mode):
-                raise BindingsError(f"bindings_path is not a regular file: {self.path}")
-            with open(self._target, encoding="utf-8") as stream:
-                text = stream.read()
-        except FileNotFoundError:
+        content = self._file.read()
+        if content is None:
             return {"version": VERSION, "accounts": {}}
-        except OSError as exc:
-            raise BindingsError(f"bindings_path cannot be read: {exc.strerror}: {self.path}") from None
+        try:
+            text = content.decode("utf-8")
         except UnicodeDecodeError:
             raise self._malformed("it is not UTF-8 text") from None
         try:
@@ -189,8 +135,6 @@ class BindingsFile:
         )
 
     def _change(self, change: Callable[[dict[str, Any]], Any]) -> None:
-        if not self._locked:
-            raise RuntimeError("the bindings file is changed without its lock")
         document = self._load()
         section = self._section(document)
         change(section)
@@ -199,66 +143,12 @@ class BindingsFile:
         for key in ("intents", "aliases", "password_times"):
             if not section.get(key, True):
                 del section[key]
+        text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         try:
-            replace_durably(self._target, json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+            content = text.encode("utf-8")
         except UnicodeEncodeError:
             raise self._malformed("it holds half of a surrogate pair, which no text may") from None
-        except OSError as exc:
-            raise BindingsError(f"bindings_path cannot be written: {exc.strerror}: {self.path}") from None
-
-
-def replace_durably(path: str, text: str) -> None:
-    """Replace a file so that after a crash at any moment either the old or the new one is there, whole."""
-    folder = os.path.dirname(path)
-    # One name for all writers, who hold the lock: what a crash left here is taken away by the next write.
-    temporary = os.path.join(folder, f".{os.path.basename(path)}.new")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            _keep_mode_and_owner(path, stream.fileno())
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _fsync_folder(folder)
-
-
-def _keep_mode_and_owner(path: str, descriptor: int) -> None:
-    try:
-        old = os.stat(path)
-    except FileNotFoundError:
-        return
-    new = os.fstat(descriptor)
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        # Only root may give a file away. A colleague who may write here keeps at least the group.
-        try:
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-        except PermissionError:
-            with contextlib.suppress(PermissionError):
-                os.fchown(descriptor, -1, old.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-
-
-def _fsync_folder(folder: str) -> None:
-    """Make a rename durable: POSIX keeps the folder's entries apart from the file's content."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _is_file_at(descriptor: int, path: str) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
+        self._file.replace(content)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

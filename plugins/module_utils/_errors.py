@@ -40,6 +40,10 @@ class BindingsError(SendCleanError):
     """The bindings file cannot be used as it is. It is never overwritten in that case."""
 
 
+class CredentialsError(SendCleanError):
+    """The file with credentials cannot be used as it is, or not be encrypted. It is never overwritten in that case."""
+
+
 class VerificationError(SendCleanError):
     """SendClean accepted a write, but its listing does not show it."""
 

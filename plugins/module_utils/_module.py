@@ -81,7 +81,7 @@ def _as_given(module: AnsibleModule) -> dict[str, Any]:
     if not _has_one_or_zero(module.argument_spec, module.params):
         return dict(module.params)
     # Made for modules that need their arguments as they came, see its docstring in ansible-core.
-    return _with_booleans(module.argument_spec, module.params, basic._load_params())
+    return with_booleans(module.argument_spec, module.params, basic._load_params())
 
 
 def _has_one_or_zero(spec: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
@@ -96,7 +96,8 @@ def _has_one_or_zero(spec: Mapping[str, Any], params: Mapping[str, Any]) -> bool
     return False
 
 
-def _with_booleans(spec: Mapping[str, Any], params: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+def with_booleans(spec: Mapping[str, Any], params: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with the booleans that ``raw``, the arguments as they came, has for numbers."""
     given = dict(params)
     for name, option in spec.items():
         value = raw.get(name)
@@ -104,5 +105,5 @@ def _with_booleans(spec: Mapping[str, Any], params: Mapping[str, Any], raw: Mapp
             given[name] = value
         elif isinstance(value, list) and "options" in option:
             rows = zip(params[name], value)
-            given[name] = [_with_booleans(option["options"], row, old) if isinstance(old, Mapping) else row for row, old in rows]
+            given[name] = [with_booleans(option["options"], row, old) if isinstance(old, Mapping) else row for row, old in rows]
     return given

@@ -54,6 +54,11 @@ class Project:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
+    def have_vault_password(self) -> None:
+        """Give all runs a vault password, as a user does in the environment."""
+        self.write("home/vault-password", "for ansible-vault\n")
+        self.environment["ANSIBLE_VAULT_PASSWORD_FILE"] = str(self.folder / "home" / "vault-password")
+
     def run(self, command: str, **environment: str | None) -> Run:
         """Run a tool of the environment that runs the tests; a variable that is None is taken away."""
         tool, *arguments = shlex.split(command)

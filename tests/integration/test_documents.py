@@ -75,8 +75,7 @@ def test_a_document_can_be_followed(document: Path, project: Project, service: S
         service.create_user(OWNER_ID, smtp_user_name=name)
     for owner_id, token in ACCOUNTS.items():
         service.add_account(owner_id, token)
-    project.write("home/vault-password", "for ansible-vault\n")
-    project.environment["ANSIBLE_VAULT_PASSWORD_FILE"] = str(project.folder / "home" / "vault-password")
+    project.have_vault_password()
     project.write("credentials.yml", yaml.safe_dump({"sendclean_owner_id": OWNER_ID, "sendclean_token": TOKEN}))
 
     for language, text in blocks(document):
@@ -100,6 +99,7 @@ def test_the_examples_of_a_module_run(module: Path, project: Project, service: S
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "EXAMPLES"
     )
+    project.have_vault_password()
     project.write("examples.yml", examples)
     billing = {"sendclean.email.smtp_user": {"alias": "billing", "total_limit": 10000, "hourly_limit": 500}}
     play = {

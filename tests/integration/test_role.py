@@ -332,6 +332,56 @@ def test_the_most_verbose_output_and_the_files_hold_no_secret(project: Project, 
         assert not [text for text in texts if secret in text]
 
 
+def test_the_credentials_of_each_account_are_kept_in_a_variable_of_one_file(
+    environments: dict[str, str], project: Project, service: Service
+) -> None:
+    project.have_vault_password()
+    text = """\
+smtp_users_credentials_file: "{{ inventory_dir }}/../credentials.yml"
+smtp_users_credentials_variable: "smtp_{{ inventory_hostname }}"
+"""
+    project.write("inventory/group_vars/sendclean_accounts/credentials.yml", text)
+    dry = project.run(f"{ENFORCE} --check", **NO_CREDENTIALS).succeeded()
+    assert counts(dry, "changed") == dict.fromkeys(environments, 2)
+    assert not (project.folder / "credentials.yml").exists()
+
+    first = project.run(f"{ENFORCE} --diff -vvvv", **NO_CREDENTIALS).succeeded()
+    second = project.run(ENFORCE, **NO_CREDENTIALS).succeeded()
+
+    assert counts(first, "changed") == dict.fromkeys(environments, 2)
+    assert counts(second, "changed") == dict.fromkeys(environments, 0)
+    assert "newsletter: added" in first.output
+    accounts = json.loads((project.folder / "sendclean_bindings.json").read_text(encoding="utf-8"))["accounts"]
+    (owners,) = accounts.values()
+    aliases = {owner_id: {name: alias for alias, name in owner["aliases"].items()} for owner_id, owner in owners.items()}
+    assert yaml.safe_load(project.run("ansible-vault view credentials.yml").succeeded().output) == {
+        f"smtp_{host}": {
+            aliases[owner_id][user.smtp_user_name]: {
+                "smtp_user_name": user.smtp_user_name,
+                "smtp_password": user.smtp_password,
+            }
+            for user in service.users(owner_id)
+        }
+        for host, owner_id in environments.items()
+    }
+    assert not any(user.smtp_password in first.output for owner_id in owners for user in service.users(owner_id))
+
+
+def test_credentials_need_a_vault_secret_and_are_encrypted_with_the_id_that_is_asked_for(project: Project) -> None:
+    users = [{"alias": "billing", "total_limit": 100, "hourly_limit": 10}]
+    write_list(
+        project,
+        users,
+        smtp_users_credentials_file=str(project.folder / "credentials.yml"),
+        smtp_users_credentials_vault_id="prod",
+    )
+    assert "plain text is never written" in failures(project.run(ENFORCE))["production"]
+    assert not (project.folder / "credentials.yml").exists()
+    project.write("password", "for ansible-vault\n")
+    project.run(f"{ENFORCE} --vault-id dev@password --vault-id prod@password").succeeded()
+    assert (project.folder / "credentials.yml").read_text(encoding="utf-8").startswith("$ANSIBLE_VAULT;1.2;AES256;prod\n")
+
+
 def test_an_exported_account_is_found_unchanged(project: Project, service: Service) -> None:
     service.create_user(OWNER_ID, smtp_user_name="smtp1", total_limit=123, hourly_limit=4)
     service.create_user(OWNER_ID, smtp_user_name="smtp2")
@@ -408,7 +458,7 @@ def test_the_readme_lists_the_variables_with_their_defaults() -> None:
     assert set(rows) | named == set(options)
     assert not any("default" in options[name] for name in named)
     fixed = {name: option["default"] for name, option in options.items() if "default" in option}
-    shown = {"{}": {}, "[]": [], "false": False, "empty": ""}
+    shown = {"{}": {}, "[]": [], "false": False, "empty": "", "smtp_credentials": "smtp_credentials"}
     assert {name: shown[rows[name].strip("`")] for name in fixed} == fixed
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
     assert {name: defaults[name] for name in fixed} == fixed

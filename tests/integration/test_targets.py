@@ -18,5 +18,6 @@ TARGETS = Path(__file__).parent / "targets"
 @pytest.mark.parametrize("target", sorted(folder.name for folder in TARGETS.iterdir() if not folder.name.startswith("setup_")))
 def test_target(target: str, project: Project) -> None:
     play = {"hosts": "all", "gather_facts": False, "roles": [target]}
+    project.have_vault_password()
     project.write("target.yml", yaml.safe_dump([play]))
     project.run("ansible-playbook -i inventory target.yml", ANSIBLE_ROLES_PATH=str(TARGETS)).succeeded()

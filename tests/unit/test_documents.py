@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests" / "simulator" / "README.md"]
-MODULE_UTILS = ROOT / "plugins" / "module_utils"
+ROOMS = sorted(path for folder in ("module_utils", "plugin_utils") for path in (ROOT / "plugins" / folder).glob("_[a-z]*.py"))
 
 
 def load(path: str) -> Any:
@@ -102,22 +102,23 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
     """The table in docs/architecture.md, from top to bottom."""
     rows = re.findall(r"^\| (`_.+?`) \| ", ARCHITECTURE, re.MULTILINE)
     floors = {room: number for number, row in enumerate(rows) for room in re.findall(r"`(\w+)`", row)}
-    assert set(floors) == {path.stem for path in MODULE_UTILS.glob("_[a-z]*.py")}
-    for room, floor in floors.items():
-        imported = {name.rpartition(".")[2] for name in imported_by(MODULE_UTILS / f"{room}.py") if ".module_utils." in name}
+    assert set(floors) == {path.stem for path in ROOMS}
+    for path in ROOMS:
+        imported = {name.rpartition(".")[2] for name in imported_by(path) if "_utils." in name}
         # _reset and _apply share a row: the same steps.
-        assert all(floors[name] >= floor for name in imported & set(floors)), room
+        assert all(floors[name] >= floors[path.stem] for name in imported & set(floors)), path.stem
 
 
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
         ("requests", {"_client"}),
-        ("ansible", {"_module"}),
-        ("fcntl", {"_bindings"}),
-        ("os", {"_bindings", "_options"}),
+        ("ansible", {"_module", "_vault"}),
+        ("yaml", {"_credentials"}),
+        ("fcntl", {"_files"}),
+        ("os", {"_files", "_options"}),
     ],
 )
 def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:
-    knowing = {path.stem for path in MODULE_UTILS.glob("*.py") if library in {name.split(".")[0] for name in imported_by(path)}}
+    knowing = {path.stem for path in ROOMS if library in {name.split(".")[0] for name in imported_by(path)}}
     assert knowing == rooms

@@ -22,7 +22,7 @@ from unittest import mock
 
 import requests
 from ansible.module_utils import basic
-from ansible_collections.sendclean.email.plugins.module_utils import _apply, _bindings, _client, _reset
+from ansible_collections.sendclean.email.plugins.module_utils import _apply, _client, _files, _reset
 from simulator import Service, SimulatedUser, store
 
 Result = dict[str, Any]
@@ -61,7 +61,7 @@ class Clock:
     def rules(self) -> Iterator[Clock]:
         """Give this time to the code under test and to what the service's listing shows when."""
         with contextlib.ExitStack() as stack:
-            for module in (_client, _bindings, store):
+            for module in (_client, _files, store):
                 stack.enter_context(mock.patch.object(module, "time", self))
             for module in (_apply, _reset):
                 stack.enter_context(mock.patch.object(module, "utc_now", self.utc_now))

@@ -107,11 +107,11 @@ def connection(server: RunningServer) -> Connection:
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """Waiting takes no time in the collection; the service keeps the real time."""
-    from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _client
+    from ansible_collections.sendclean.email.plugins.module_utils import _client, _files
     from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
 
     clock = FakeClock()
-    for module in (_client, _bindings):
+    for module in (_client, _files):
         monkeypatch.setattr(module, "time", clock)
     return clock
 

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Action of the module of the same name. It runs on the control node, where the vault secrets of the run are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ansible.module_utils.basic import missing_required_lib
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR
+from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, with_booleans
+from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_empty
+from ansible_collections.sendclean.email.plugins.plugin_utils._store import store
+from ansible_collections.sendclean.email.plugins.plugin_utils._vault import secrets_of
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    **CONNECTION_OPTIONS,
+    "bindings_path": BINDINGS_PATH,
+    "dest": {"type": "path", "required": True},
+    "variable": {"type": "str", "default": "smtp_credentials"},
+    "aliases": {"type": "list", "elements": "str"},
+    "smtp_user_names": {"type": "list", "elements": "str"},
+    "vault_id": {"type": "str"},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no type information
+    """Keeps an encrypted vars file in step with the account."""
+
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the task's result."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        environment: dict[str, Any] = {}
+        self._compute_environment_string(environment)
+        try:
+            with _environment(environment):
+                params = self._options()
+                if REQUESTS_IMPORT_ERROR:
+                    return {**result, "failed": True, "msg": missing_required_lib("requests")}
+                return {**result, **store(params, secrets_of(self._loader), self._task.check_mode)}
+        except SendCleanError as error:
+            return {**result, "failed": True, "msg": str(error), **error.details()}
+        except Exception as error:
+            # The text of an exception that nobody has thought of may hold a secret.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise RuntimeError(f"{type(error).__name__} in {place.filename}, line {place.lineno}") from None
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options, checked as those of a module are. Paths start from the playbook's folder."""
+        validated = ArgumentSpecValidator(ARGUMENT_SPEC, required_by={"aliases": "bindings_path"}).validate(self._task.args)
+        if validated.error_messages:
+            prefix = f"Unsupported parameters for ({self._task.action}): " if validated.unsupported_parameters else ""
+            raise SendCleanError(prefix + remove_values("; ".join(validated.error_messages), validated._no_log_values))
+        params = with_booleans(ARGUMENT_SPEC, validated.validated_parameters, self._task.args)
+        refuse_empty(params, "bindings_path", "dest", "variable", "aliases", "smtp_user_names", "vault_id")
+        for name, option in ARGUMENT_SPEC.items():
+            if option["type"] == "path" and params[name]:
+                params[name] = self._loader.path_dwim(params[name])
+        return params
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, Any]) -> Iterator[None]:
+    """Set the environment variables that the task asks for, as they are set for a module."""
+    before = dict(os.environ)
+    os.environ.update({name: str(value) for name, value in variables.items()})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

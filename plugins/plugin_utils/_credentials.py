@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One variable in the text of a vars file: read it, compare it, put another value in its place. Pure functions.
+
+The variable is a mapping from a user's alias, or its name where it has none, to its name and password. The rest of the file
+is somebody else's and is kept as it stands, comments included.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import yaml
+from ansible_collections.sendclean.email.plugins.module_utils._errors import CredentialsError, RefusedError
+from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
+
+_MAP, _STR = "tag:yaml.org,2002:map", "tag:yaml.org,2002:str"
+# Keeps Ansible from reading "{{" in a password as a template.
+_UNSAFE = "!unsafe"
+# What ends a line in YAML 1.1, and so for PyYAML.
+_REST_OF_LINE = re.compile("[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029])?")
+
+# Of each user smtp_user_name and smtp_password.
+Credentials = Mapping[str, Mapping[str, str]]
+_FIELDS = {"smtp_user_name", "smtp_password"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Which users are new, differ or are gone; ``lines`` says for people what differs. No secret is in it."""
+
+    added: list[str]
+    updated: list[str]
+    removed: list[str]
+    lines: list[str]
+
+    def __bool__(self) -> bool:
+        """Whether there is one."""
+        return bool(self.added or self.updated or self.removed)
+
+
+@dataclass(frozen=True)
+class VarsFile:
+    """The text of a vars file, and what it has for ``variable``; None where it does not have it."""
+
+    path: str
+    text: str = field(repr=False)
+    variable: str
+    credentials: Credentials | None = field(repr=False)
+    _start: int
+    _end: int
+    _rest: str = field(repr=False)
+
+    def with_credentials(self, credentials: Credentials) -> str:
+        """Return the text with these in place of what it has. Raises CredentialsError where that would change the rest."""
+        before = self.text[: self._start]
+        own = "\n" if before and not re.search("[\r\n\x85\u2028\u2029]$", before) else ""
+        own += yaml.serialize(_node(self.variable, credentials), allow_unicode=True, width=float("inf"))
+        text = before + own + self.text[self._end :]
+        try:
+            after = parse(self.path, text, self.variable)
+        except CredentialsError:
+            after = None
+        if after is None or after.credentials != credentials or after._rest != self._rest:
+            raise CredentialsError(
+                f"dest cannot be changed without changing more than {self.variable} in it: {self.path}. "
+                f"Put {self.variable} at its end, in lines of its own, and end its last line with a line break."
+            )
+        return text
+
+
+def wanted_credentials(
+    listing: Listing, bindings: Bindings, aliases: Sequence[str] | None, smtp_user_names: Sequence[str] | None
+) -> dict[str, dict[str, str]]:
+    """Return the credentials of the users that are asked for, else of all that have an alias and are listed."""
+    names = {alias: bindings.aliases.get(alias, "") for alias in aliases or []}
+    for name in smtp_user_names or []:
+        key = bindings.alias_of(name) or name
+        if names.setdefault(key, name) != name:
+            raise RefusedError(f'"{key}" is the alias of {names[key]} and the name of another user: ask for one of them')
+    if aliases is None and smtp_user_names is None:
+        names = {alias: name for alias, name in bindings.aliases.items() if name in listing}
+    missing = sorted(key for key, name in names.items() if name not in listing)
+    if missing:
+        raise RefusedError(
+            f"not in the account, or an alias that bindings_path does not have: {', '.join(missing)}. "
+            "Check aliases, smtp_user_names, bindings_path and owner_id; nothing was written"
+        )
+    credentials = {key: {"smtp_user_name": name, "smtp_password": listing[name].password or ""} for key, name in names.items()}
+    unusable = sorted(key for key, fields in credentials.items() if not _is_text("".join([key, *fields.values()])))
+    unusable += sorted(key for key, fields in credentials.items() if not fields["smtp_password"])
+    if unusable:
+        raise RefusedError(
+            f"listSmtp shows no password, or one that is no text, for {', '.join(map(ascii, unusable))}; nothing was written"
+        )
+    return credentials
+
+
+def _is_text(text: str) -> bool:
+    """Say whether a text can be in a file: half of a surrogate pair, which JSON may hold, cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def compare(old: Credentials, new: Credentials) -> Difference:
+    """Return what changes from ``old`` to ``new``."""
+    lines, updated = [], []
+    for key in sorted(old.keys() | new.keys()):
+        if key not in old:
+            lines.append(f"{key}: added")
+        elif key not in new:
+            lines.append(f"{key}: removed")
+        elif old[key] != new[key]:
+            updated.append(key)
+            names = [name for name in sorted(_FIELDS) if old[key][name] != new[key][name]]
+            lines.append(f"{key}: {' and '.join(names)} changed")
+    return Difference(sorted(new.keys() - old.keys()), updated, sorted(old.keys() - new.keys()), lines)
+
+
+def parse(path: str, text: str, variable: str) -> VarsFile:
+    """Read a vars file. Raises CredentialsError, without a word of what is in the file, where it cannot be changed safely."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as exc:
+        mark = getattr(exc, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise CredentialsError(f"dest is not one document of YAML{where}: {path}. It is left as it is.") from None
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value and root.style is None):
+        return VarsFile(path, text, variable, None, len(text), len(text), yaml.serialize(yaml.MappingNode(_MAP, [])))
+    if not isinstance(root, yaml.MappingNode) or root.flow_style or root.tag != _MAP:
+        raise CredentialsError(f"dest is not a mapping of variables, one below the other: {path}. It is left as it is.")
+    names = [key.value if isinstance(key, yaml.ScalarNode) else None for key, unused in root.value]
+    if names.count(variable) > 1:
+        raise CredentialsError(f"dest has {variable} twice: {path}. Remove one; the file is left as it is.")
+    others = [pair for name, pair in zip(names, root.value) if name != variable]
+    rest = yaml.serialize(yaml.MappingNode(_MAP, others))
+    if variable not in names:
+        return VarsFile(path, text, variable, None, root.end_mark.index, root.end_mark.index, rest)
+    key, value = root.value[names.index(variable)]
+    credentials = _credentials(value)
+    if credentials is None or key.tag != _STR:
+        raise CredentialsError(
+            f"dest has {variable} as something else than a mapping from users to smtp_user_name and smtp_password: {path}. "
+            "It is left as it is. Choose another name with variable."
+        )
+    return VarsFile(path, text, variable, credentials, key.start_mark.index, _end(text, value), rest)
+
+
+def _credentials(node: yaml.Node) -> Credentials | None:
+    users = _mapping(node)
+    if users is None:
+        return None
+    credentials = {}
+    for key, value in users.items():
+        fields = _mapping(value)
+        if fields is None or fields.keys() != _FIELDS:
+            return None
+        texts = {name: text.value for name, text in fields.items() if text.tag in (_STR, _UNSAFE)}
+        if texts.keys() != _FIELDS or not all(isinstance(text, str) for text in texts.values()):
+            return None
+        credentials[key] = texts
+    return credentials
+
+
+def _mapping(node: yaml.Node) -> dict[str, yaml.Node] | None:
+    """Return a mapping whose keys are strings, each once."""
+    if not isinstance(node, yaml.MappingNode) or node.tag != _MAP:
+        return None
+    keys = [key.value for key, unused in node.value if isinstance(key, yaml.ScalarNode) and key.tag == _STR]
+    if len(set(keys)) != len(node.value):
+        return None
+    return {key.value: value for key, value in node.value}
+
+
+def _end(text: str, node: yaml.Node) -> int:
+    """Return where the line after a value begins. A block mapping itself ends for PyYAML only where the next key begins."""
+    while isinstance(node, yaml.MappingNode) and not node.flow_style:
+        node = node.value[-1][1]
+    mark = node.end_mark
+    if mark.column == 0:
+        return int(mark.index)
+    rest_of_line = _REST_OF_LINE.match(text, mark.index)
+    return rest_of_line.end() if rest_of_line else int(mark.index)
+
+
+def _node(variable: str, credentials: Credentials) -> yaml.Node:
+    users = []
+    for key in sorted(credentials):
+        fields = [(_plain(name), _quoted(credentials[key][name])) for name in sorted(_FIELDS, reverse=True)]
+        users.append((yaml.ScalarNode(_STR, key, style='"'), yaml.MappingNode(_MAP, fields, flow_style=False)))
+    return yaml.MappingNode(_MAP, [(_plain(variable), yaml.MappingNode(_MAP, users, flow_style=not users))], flow_style=False)
+
+
+def _plain(text: str) -> yaml.Node:
+    return yaml.ScalarNode(_STR, text)
+
+
+def _quoted(text: str) -> yaml.Node:
+    return yaml.ScalarNode(_UNSAFE if re.search(r"\{[{%#]", text) else _STR, text, style='"')
