@@ -125,6 +125,11 @@ removed:
   type: list
   elements: str
   sample: []
+password_age_days:
+  description: How old the password of each user is, in days. Null where the bindings file does not know.
+  returned: success
+  type: dict
+  sample: {billing: 12.5, shop: null}
 error:
   description: The API call that failed, as in M(sendclean.email.smtp_user).
   returned: failure of a call

@@ -11,7 +11,7 @@ import keyword
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import list_with_young
+from ansible_collections.sendclean.email.plugins.module_utils._apply import list_with_young, utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CredentialsError, OptionError, RefusedError
@@ -58,8 +58,15 @@ def store(params: Mapping[str, Any], secrets: Secrets, check_mode: bool) -> dict
         "added": difference.added,
         "updated": difference.updated,
         "removed": difference.removed,
+        "password_age_days": {key: _age(bindings, fields["smtp_user_name"]) for key, fields in wanted.items()},
         "diff": {"prepared": "".join(f"{line}\n" for line in lines)},
     }
+
+
+def _age(bindings: Bindings, smtp_user_name: str) -> float | None:
+    """Return how old a user's password is, in days; None where the bindings file does not know."""
+    password_time = bindings.password_times.get(smtp_user_name)
+    return None if password_time is None else round((utc_now() - password_time).total_seconds() / 86400, 5)
 
 
 def _check(params: Mapping[str, Any]) -> None:

@@ -1,0 +1,195 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook rotate: who is reset, what is kept, and that a run which dies in between loses nothing."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+from integration.project import OWNER_ID, Project, Run
+from integration.test_role import failures, write_list
+from simulator import Service
+
+ROTATE = "ansible-playbook -i inventory sendclean.email.rotate"
+ALIASES = ["alerts", "billing", "shop"]
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@pytest.fixture
+def kept(project: Project, service: Service) -> Path:
+    """Three users with aliases, created a moment ago, and where their passwords are to be kept."""
+    project.have_vault_password()
+    file = project.folder / "credentials.yml"
+    write_list(project, [], smtp_users_credentials_file=str(file))
+    names = {alias: service.create_user(OWNER_ID).smtp_user_name for alias in ALIASES}
+    now = datetime.datetime.now(datetime.timezone.utc)
+    write_bindings(project, {"aliases": names, "password_times": {name: now.strftime(TIME) for name in names.values()}})
+    return file
+
+
+def write_bindings(project: Project, section: dict[str, Any]) -> None:
+    """Write the account's part of the bindings file."""
+    accounts = {project.environment["SENDCLEAN_API_URL"]: {OWNER_ID: section}}
+    project.write("sendclean_bindings.json", json.dumps({"version": 1, "accounts": accounts}))
+
+
+def bindings(project: Project) -> dict[str, Any]:
+    """What the bindings file has of the account."""
+    (accounts,) = json.loads((project.folder / "sendclean_bindings.json").read_text(encoding="utf-8"))["accounts"].values()
+    return dict(accounts[OWNER_ID])
+
+
+def passwords(project: Project, service: Service) -> dict[str, str]:
+    """The password that is in force, for each alias."""
+    aliases = {name: alias for alias, name in bindings(project)["aliases"].items()}
+    return {aliases[user.smtp_user_name]: user.smtp_password for user in service.users(OWNER_ID)}
+
+
+def stored(project: Project, file: Path) -> dict[str, str]:
+    """The password that the file has, for each alias."""
+    text = project.run(f"ansible-vault view {file}").succeeded().output
+    return {alias: user["smtp_password"] for alias, user in yaml.safe_load(text)["smtp_credentials"].items()}
+
+
+def rotate(project: Project, *arguments: str, **variables: Any) -> Run:
+    """Run the playbook with these variables."""
+    project.write("chosen.yml", yaml.safe_dump({f"smtp_users_rotate_{name}": value for name, value in variables.items()}))
+    return project.run(" ".join([ROTATE, "-e @chosen.yml", *arguments]))
+
+
+def resets(service: Service) -> int:
+    """How many passwords were reset."""
+    return Counter(entry.call for entry in service.log if entry.carried_out)["resetSmtpPassword"]
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Whose password is another one."""
+    return sorted(alias for alias in before if before[alias] != after[alias])
+
+
+def test_the_passwords_of_a_list_are_reset_kept_and_told(project: Project, service: Service, kept: Path) -> None:
+    before = passwords(project, service)
+    dry = rotate(project, "--check --diff -vvvv", aliases=["shop", "billing"]).succeeded()
+    assert "These users have (in the real run) a new password, redeploy what uses it: billing, shop" in dry.output
+    assert passwords(project, service) == before
+
+    run = rotate(project, "--diff -vvvv", aliases=["shop", "billing"]).succeeded()
+
+    after = passwords(project, service)
+    assert changed(before, after) == ["billing", "shop"]
+    assert stored(project, kept) == after
+    assert "These users have a new password, redeploy what uses it: billing, shop" in run.output
+    shown = [secret for secret in {*before.values(), *after.values()} if secret in run.output + dry.output]
+    assert not shown
+    assert resets(service) == 2
+
+
+def test_only_passwords_that_are_too_old_are_reset(project: Project, service: Service, kept: Path) -> None:
+    before = passwords(project, service)
+    assert "Nobody has a new password." in rotate(project, max_age_days=30).succeeded().output
+    assert [entry.call for entry in service.log] == ["listSmtp"] * 2
+    account = bindings(project)
+    long_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=31)
+    account["password_times"][account["aliases"]["billing"]] = long_ago.strftime(TIME)
+    # Adopted long ago: nobody knows how old its password is.
+    del account["password_times"][account["aliases"]["alerts"]]
+    write_bindings(project, account)
+
+    run = rotate(project, max_age_days=30).succeeded()
+
+    assert changed(before, passwords(project, service)) == ["alerts", "billing"]
+    assert stored(project, kept) == passwords(project, service)
+    assert "redeploy what uses it: alerts, billing" in run.output
+    assert "Nobody has a new password." in rotate(project, max_age_days=30).succeeded().output
+    assert resets(service) == 2
+
+
+def test_a_leaked_password_is_reset_once(project: Project, service: Service, kept: Path) -> None:
+    before = passwords(project, service)
+    for told in ("redeploy what uses it: shop", "Nobody has a new password."):
+        run = rotate(project, "-vvvv", leaked_password=before["shop"]).succeeded()
+        assert told in run.output
+        assert before["shop"] not in run.output
+        assert changed(before, passwords(project, service)) == ["shop"]
+        assert stored(project, kept) == passwords(project, service)
+    assert resets(service) == 1
+
+
+@pytest.mark.parametrize("choice", ["aliases", "max_age_days", "leaked_password"])
+def test_a_run_that_dies_between_reset_and_store_loses_nothing(
+    project: Project, service: Service, kept: Path, choice: str
+) -> None:
+    before = passwords(project, service)
+    chosen: dict[str, Any] = {"aliases": ALIASES, "max_age_days": 0, "leaked_password": before["billing"]}
+    count = 1 if choice == "leaked_password" else len(ALIASES)
+    project.write("chosen.yml", yaml.safe_dump({f"smtp_users_rotate_{choice}": chosen[choice]}))
+    die_after_the_first_reset(project, service)
+    assert stored(project, kept) == before
+    assert resets(service) == 1
+
+    run = rotate(project, **{choice: chosen[choice]}).succeeded()
+
+    assert stored(project, kept) == passwords(project, service)
+    assert resets(service) == count, "what was reset before is not reset again"
+    assert changed(before, passwords(project, service)) == (["billing"] if count == 1 else ALIASES)
+    assert "redeploy what uses it: billing" in run.output or "redeploy what uses it: alerts, billing, shop" in run.output
+
+
+def die_after_the_first_reset(project: Project, service: Service) -> None:
+    """Kill the run with all its processes once a password was reset."""
+    command = [str(Path(sys.executable).parent / "ansible-playbook"), *ROTATE.split()[1:], "-e", "@chosen.yml"]
+    with psutil.Popen(command, cwd=project.folder, env=project.environment, stdout=subprocess.DEVNULL) as process:
+        while not resets(service):
+            assert process.poll() is None
+            time.sleep(0.005)
+        # The workers first: ansible-playbook would go on with the next task.
+        for one in [*process.children(recursive=True), process]:
+            one.kill()
+
+
+def test_what_could_be_reset_is_kept_and_the_rest_is_told(project: Project, service: Service, kept: Path) -> None:
+    before = passwords(project, service)
+    service.add_fault("resetSmtpPassword", "validation_error")
+    run = rotate(project, aliases=ALIASES)
+    assert run.returncode == 2
+    assert changed(before, passwords(project, service)) == ["billing", "shop"]
+    assert stored(project, kept) == passwords(project, service)
+    assert "redeploy what uses it: billing, shop" in run.output
+    assert "resetSmtpPassword" in failures(run)["production"][0]
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({}, "not 0 of them"),
+        ({"aliases": ["billing"], "max_age_days": 3}, "not 2 of them"),
+        ({"aliases": ["nobody", "billing"]}, "names nobody of the account with nobody"),
+        ({"max_age_days": "soon"}, "smtp_users_rotate_max_age_days"),
+    ],
+)
+def test_bad_choices_are_refused_before_anything_is_reset(
+    project: Project, service: Service, kept: Path, variables: dict[str, Any], message: str
+) -> None:
+    run = rotate(project, **variables)
+    assert run.returncode == 2
+    assert message in run.output
+    assert resets(service) == 0
+
+
+def test_an_account_that_cannot_be_listed_is_told(project: Project, service: Service, kept: Path) -> None:
+    service.add_fault("listSmtp", "authentication_error", skip=1)
+    run = rotate(project, aliases=["billing"])
+    assert "Token MissMatch" in failures(run)["production"]
+    assert resets(service) == 0
