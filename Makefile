@@ -48,7 +48,8 @@ lint: setup  ## run ansible-lint, ruff and mypy
 	@failed=0; \
 	($(RUN_STAGED) ansible-lint) || failed=1; \
 	$(RUN) ruff check || failed=1; \
-	$(RUN) mypy -p ansible_collections.sendclean.email.plugins.module_utils -p simulator || failed=1; \
+	$(RUN) mypy -p ansible_collections.sendclean.email.plugins.module_utils \
+		-p ansible_collections.sendclean.email.plugins.filter -p simulator || failed=1; \
 	$(RUN) mypy tests/tools tests/conftest.py || failed=1; \
 	exit $$failed
 

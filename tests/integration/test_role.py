@@ -220,9 +220,31 @@ def test_limits_come_from_the_entry_then_from_the_defaults_and_null_is_left_alon
 
     held = {user.smtp_user_name: (user.status, user.total_limit, user.hourly_limit) for user in service.users(OWNER_ID)}
     assert held["smtp1"] == ("Enable", 50, 5)
-    assert held["smtp2"][:2] == ("Enable", 1000)
+    assert held["smtp2"] == ("Enable", 1000, 5)
     assert held["smtp3"] == ("Enable", 7, 5)
     assert held["smtp4"] == ("Disable", 7, 7)
+
+
+@pytest.mark.parametrize("refused", [{"smtp_users_timeout": "soon"}, {"smtp_users_token": "{{ nowhere.token }}"}], ids=str)
+def test_a_variable_that_is_refused_leaves_no_page_of_before_to_approve(refused: dict[str, str], project: Project) -> None:
+    """Neither the file of an earlier run nor what the role found earlier in the same play."""
+    paths = {name: project.folder / f"{name}.html" for name in ("fine", "refused")}
+    roles = [
+        {"role": "sendclean.email.smtp_users", "smtp_users_report_path": str(paths["fine"])},
+        {"role": "sendclean.email.smtp_users", "smtp_users_report_path": str(paths["refused"]), **refused},
+    ]
+    play = {"hosts": "sendclean_accounts", "connection": "local", "gather_facts": False, "roles": roles}
+    project.write("play.yml", yaml.safe_dump([play]))
+    project.write("refused.html", "the page of an earlier run")
+    write_list(project, [])
+
+    run = project.run("ansible-playbook -i inventory play.yml --check")
+
+    assert counts(run, "failed") == {"production": 1}
+    assert "Everything is in order" in paths["fine"].read_text(encoding="utf-8")
+    page = paths["refused"].read_text(encoding="utf-8")
+    assert "Refused: nothing was changed." in page
+    assert "A variable of the role was refused, see the output of the run." in page
 
 
 def test_a_purge_disables_the_rest_but_what_is_excluded(project: Project, service: Service) -> None:
