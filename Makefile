@@ -48,8 +48,10 @@ lint: setup  ## run ansible-lint, ruff and mypy
 	@failed=0; \
 	($(RUN_STAGED) ansible-lint) || failed=1; \
 	$(RUN) ruff check || failed=1; \
-	$(RUN) mypy -p ansible_collections.sendclean.email.plugins.module_utils -p ansible_collections.sendclean.email.plugins.plugin_utils \
-		-p ansible_collections.sendclean.email.plugins.action -p simulator || failed=1; \
+	for package in module_utils plugin_utils action filter; do \
+		$(RUN) mypy -p "ansible_collections.sendclean.email.plugins.$$package" || failed=1; \
+	done; \
+	$(RUN) mypy -p simulator || failed=1; \
 	$(RUN) mypy tests/tools tests/conftest.py || failed=1; \
 	exit $$failed
 

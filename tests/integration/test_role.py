@@ -220,9 +220,17 @@ def test_limits_come_from_the_entry_then_from_the_defaults_and_null_is_left_alon
 
     held = {user.smtp_user_name: (user.status, user.total_limit, user.hourly_limit) for user in service.users(OWNER_ID)}
     assert held["smtp1"] == ("Enable", 50, 5)
-    assert held["smtp2"][:2] == ("Enable", 1000)
+    assert held["smtp2"] == ("Enable", 1000, 5)
     assert held["smtp3"] == ("Enable", 7, 5)
     assert held["smtp4"] == ("Disable", 7, 7)
+
+
+def test_a_variable_that_is_refused_leaves_no_page_of_before_to_approve(project: Project) -> None:
+    page = project.folder / "plan.html"
+    page.write_text("the page of an earlier run", encoding="utf-8")
+    write_list(project, [], smtp_users_timeout="soon", smtp_users_report_path=str(page))
+    assert counts(project.run(f"{ENFORCE} --check"), "failed") == {"production": 1}
+    assert not page.exists()
 
 
 def test_a_purge_disables_the_rest_but_what_is_excluded(project: Project, service: Service) -> None:
