@@ -19,8 +19,9 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import Cre
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
 
 _MAP, _STR = "tag:yaml.org,2002:map", "tag:yaml.org,2002:str"
-# Keeps Ansible from reading "{{" in a password as a template.
+# Keeps Ansible from reading a password as a template.
 _UNSAFE = "!unsafe"
+_TEMPLATE = re.compile(r"\{[{%#]|#jinja2:")
 # What ends a line in YAML 1.1, and so for PyYAML.
 _REST_OF_LINE = re.compile("[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029])?")
 
@@ -203,4 +204,4 @@ def _plain(text: str) -> yaml.Node:
 
 
 def _quoted(text: str) -> yaml.Node:
-    return yaml.ScalarNode(_UNSAFE if re.search(r"\{[{%#]", text) else _STR, text, style='"')
+    return yaml.ScalarNode(_UNSAFE if _TEMPLATE.search(text) else _STR, text, style='"')
