@@ -66,7 +66,7 @@ class VarsFile:
             after = parse(self.path, text, self.variable)
         except CredentialsError:
             after = None
-        if after is None or after.credentials != credentials or after._rest != self._rest:
+        if after is None or (after.credentials, after._rest) != (credentials, self._rest):
             raise CredentialsError(
                 f"dest cannot be changed without changing more than {self.variable} in it: {self.path}. "
                 f"Put {self.variable} at its end, in lines of its own, and end its last line with a line break."
@@ -81,7 +81,7 @@ def wanted_credentials(
     names = {alias: bindings.aliases.get(alias, "") for alias in aliases or []}
     for name in smtp_user_names or []:
         key = bindings.alias_of(name) or name
-        if names.setdefault(key, name) != name:
+        if names.setdefault(key, name) not in (name, ""):
             raise RefusedError(f'"{key}" is the alias of {names[key]} and the name of another user: ask for one of them')
     if aliases is None and smtp_user_names is None:
         names = {alias: name for alias, name in bindings.aliases.items() if name in listing}

@@ -55,7 +55,8 @@ def act(dest: Path, bindings_path: Path, server: RunningServer, service: Service
         loader = DataLoader()
         loader.set_basedir(str(dest.parent))
         loader.set_vault_secrets([("default", SECRET)] if secrets is None else secrets)
-        action = smtp_credentials.ActionModule(task, connection, None, loader, SimpleNamespace(template=lambda value: value))
+        templar = SimpleNamespace(template=lambda value: value)
+        action = smtp_credentials.ActionModule(task, connection, None, loader, templar, None)
         result: dict[str, Any] = action.run(task_vars={})
         return result
 
@@ -176,7 +177,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no-bindings": ({"bindings_path": None}, "bindings_path must be given unless smtp_user_names"),
     "aliases-alone": ({"bindings_path": None, "aliases": ["billing"]}, "required by 'aliases': bindings_path"),
     "bad-bindings": ({"bindings_path": "/dev/null"}, "bindings_path is not a regular file"),
-    "boolean": ({"requests_per_minute": True}, "requests_per_minute must be"),
+    "boolean": ({"timeout": True}, "timeout must be a positive number of seconds, not true"),
     "number": ({"timeout": TOKEN}, "argument 'timeout' is of type"),
     "unknown": ({"password": 1}, "Unsupported parameters for (smtp_credentials): password. Supported parameters include"),
     "http": ({"api_url": "http://example.com/v1.0"}, "api_url must begin with https://"),
@@ -281,9 +282,12 @@ def test_a_process_that_dies_while_it_writes_leaves_the_old_file_and_the_next_ru
 
     child = os.fork()
     if child == 0:
-        setattr(os, step, die)
-        act()
-        os._exit(0)
+        try:
+            setattr(os, step, die)
+            act()
+        finally:
+            # Whatever happens: the child must not go on with the tests.
+            os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
     assert (dest.read_bytes() if dest.exists() else None) == before

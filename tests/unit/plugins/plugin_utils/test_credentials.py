@@ -221,6 +221,7 @@ def test_all_with_an_alias_are_kept_but_those_who_are_gone() -> None:
     ("aliases", "names", "says"),
     [
         (["gone", "billing", "shop"], ["smtp98"], "does not have: gone, shop, smtp98."),
+        (["smtp1"], ["smtp1"], "does not have: smtp1."),
         (["mute"], None, "no password, or one that is no text, for 'mute'"),
         (None, ["half"], "no password, or one that is no text, for 'half'"),
         (None, None, "for 'mute'"),
