@@ -19,8 +19,9 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import Cre
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
 
 _MAP, _STR = "tag:yaml.org,2002:map", "tag:yaml.org,2002:str"
-# Keeps Ansible from reading "{{" in a password as a template.
+# Keeps Ansible from reading a password as a template.
 _UNSAFE = "!unsafe"
+_TEMPLATE = re.compile(r"\{[{%#]|#jinja2:")
 # What ends a line in YAML 1.1, and so for PyYAML.
 _REST_OF_LINE = re.compile("[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029])?")
 
@@ -65,7 +66,7 @@ class VarsFile:
             after = parse(self.path, text, self.variable)
         except CredentialsError:
             after = None
-        if after is None or after.credentials != credentials or after._rest != self._rest:
+        if after is None or (after.credentials, after._rest) != (credentials, self._rest):
             raise CredentialsError(
                 f"dest cannot be changed without changing more than {self.variable} in it: {self.path}. "
                 f"Put {self.variable} at its end, in lines of its own, and end its last line with a line break."
@@ -80,7 +81,7 @@ def wanted_credentials(
     names = {alias: bindings.aliases.get(alias, "") for alias in aliases or []}
     for name in smtp_user_names or []:
         key = bindings.alias_of(name) or name
-        if names.setdefault(key, name) != name:
+        if names.setdefault(key, name) not in (name, ""):
             raise RefusedError(f'"{key}" is the alias of {names[key]} and the name of another user: ask for one of them')
     if aliases is None and smtp_user_names is None:
         names = {alias: name for alias, name in bindings.aliases.items() if name in listing}
@@ -203,4 +204,4 @@ def _plain(text: str) -> yaml.Node:
 
 
 def _quoted(text: str) -> yaml.Node:
-    return yaml.ScalarNode(_UNSAFE if re.search(r"\{[{%#]", text) else _STR, text, style='"')
+    return yaml.ScalarNode(_UNSAFE if _TEMPLATE.search(text) else _STR, text, style='"')

@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action smtp_credentials in real runs: each way to give a vault secret, several at once, and what a person sees."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+import yaml
+from integration.project import OWNER_ID, TOKEN, Project
+from simulator import Service
+
+STORE = """\
+- hosts: all
+  gather_facts: false
+  module_defaults:
+    group/sendclean.email.sendclean:
+      owner_id: "{{ sendclean_owner_id }}"
+      token: "{{ sendclean_token }}"
+      bindings_path: bindings.json
+  tasks:
+    - sendclean.email.smtp_credentials:
+        dest: credentials.yml
+        variable: "{{ variable | default(omit) }}"
+        smtp_user_names: "{{ names | default(omit) }}"
+        vault_id: "{{ vault_id | default(omit) }}"
+"""
+RUN = "ansible-playbook -i inventory store.yml"
+# Neither Ansible nor YAML may take them for anything but text.
+AWKWARD = [
+    "{{ lookup('pipe', 'id') }}",
+    "{% raw %}",
+    "{# gone #}",
+    "a{{",
+    "!vault |",
+    "%TAG",
+    "yes",
+    "0123",
+    "~",
+    " 'a\" \\n \\",
+    "two\nlines\n",
+    "é😀\x85\u2028\x7f",
+    "#jinja2: x",
+]
+
+
+@pytest.fixture
+def store(project: Project) -> Project:
+    """A project with the playbook store.yml and files with vault passwords; a script gives one of them."""
+    project.write("store.yml", STORE)
+    project.write("one", "pässwörd one\n")
+    project.write("two", "S3CRET two\n")
+    project.write("script", "#!/bin/sh\necho 'S3CRET two'\n")
+    (project.folder / "script").chmod(0o700)
+    return project
+
+
+def header(project: Project) -> str:
+    """The first line of the file."""
+    return (project.folder / "credentials.yml").read_text(encoding="utf-8").partition("\n")[0]
+
+
+def test_a_run_without_a_vault_secret_makes_no_call(store: Project, service: Service) -> None:
+    service.create_user(OWNER_ID, smtp_user_name="smtp1")
+    run = store.run(RUN)
+    assert run.returncode == 2
+    assert "plain text is never written. Run with --vault-id, --vault-password-file" in run.output
+    assert not service.log
+    assert not (store.folder / "credentials.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line", "view"),
+    [
+        ("--vault-password-file one", "$ANSIBLE_VAULT;1.1;AES256", "one"),
+        ("--vault-password-file script", "$ANSIBLE_VAULT;1.1;AES256", "two"),
+        ("--vault-id prod@script", "$ANSIBLE_VAULT;1.2;AES256;prod", "two"),
+        ("--vault-id dev@one --vault-id prod@two", "$ANSIBLE_VAULT;1.2;AES256;dev", "one"),
+        ("--vault-id dev@one --vault-id prod@two -e vault_id=prod", "$ANSIBLE_VAULT;1.2;AES256;prod", "two"),
+    ],
+)
+def test_each_way_to_give_a_secret_works(arguments: str, line: str, view: str, store: Project, service: Service) -> None:
+    user = service.create_user(OWNER_ID, smtp_user_name="smtp1")
+    command = f"{RUN} {arguments} -e '{json.dumps({'names': ['smtp1']})}'"
+
+    assert [store.run(command).succeeded().changed for unused in range(2)] == [1, 0]
+
+    assert header(store) == line
+    shown = store.run(f"ansible-vault view credentials.yml --vault-password-file {view}").succeeded().output
+    expected = {"smtp1": {"smtp_user_name": "smtp1", "smtp_password": user.smtp_password}}
+    assert yaml.safe_load(shown) == {"smtp_credentials": expected}
+
+
+def test_a_file_stays_with_its_secret_and_another_run_without_it_is_refused(store: Project, service: Service) -> None:
+    service.create_user(OWNER_ID, smtp_user_name="smtp1")
+    names = f"-e '{json.dumps({'names': ['smtp1']})}'"
+    store.run(f"{RUN} {names} --vault-id prod@two").succeeded()
+    service.update_user(OWNER_ID, "smtp1", smtp_password="another")
+    before = (store.folder / "credentials.yml").read_bytes()
+    service.clear_log()
+
+    refused = store.run(f"{RUN} {names} --vault-id prod@one")
+    assert "dest cannot be decrypted with the vault secrets of this run (prod)" in refused.output
+    assert not service.log
+    assert (store.folder / "credentials.yml").read_bytes() == before
+
+    assert store.run(f"{RUN} {names} --vault-id dev@one --vault-id prod@two").succeeded().changed == 1
+    assert header(store) == "$ANSIBLE_VAULT;1.2;AES256;prod"
+
+
+@pytest.mark.parametrize("loaded", ["vars_files", "include_vars"])
+def test_any_password_and_any_alias_load_back_as_the_text_that_they_are(loaded: str, store: Project, service: Service) -> None:
+    aliases = {}
+    for number, text in enumerate(AWKWARD):
+        service.create_user(OWNER_ID, smtp_user_name=f"smtp{number}", smtp_password=text)
+        aliases[text] = f"smtp{number}"
+    (base_url,) = [store.environment["SENDCLEAN_API_URL"]]
+    document = {"version": 1, "accounts": {base_url: {OWNER_ID: {"aliases": aliases}}}}
+    store.write("bindings.json", json.dumps(document))
+    assert store.run(f"{RUN} --vault-password-file one").succeeded().changed == 1
+
+    write = {"ansible.builtin.copy": {"content": "{{ smtp_credentials | to_json }}", "dest": "loaded.json", "mode": "0600"}}
+    play = {"hosts": "all", "gather_facts": False, "tasks": [write]}
+    if loaded == "vars_files":
+        play["vars_files"] = ["credentials.yml"]
+    else:
+        play["tasks"] = [{"ansible.builtin.include_vars": "credentials.yml"}, write]
+    store.write("load.yml", yaml.safe_dump([play]))
+    store.run("ansible-playbook -i inventory load.yml --vault-password-file one").succeeded()
+
+    expected = {text: {"smtp_user_name": name, "smtp_password": text} for text, name in aliases.items()}
+    assert json.loads((store.folder / "loaded.json").read_text(encoding="utf-8")) == expected
+    assert store.run(f"{RUN} --vault-password-file one").succeeded().changed == 0
+
+
+def test_two_hosts_write_two_variables_of_one_file_at_the_same_time(store: Project, service: Service) -> None:
+    """The task runs on the control node: these hosts cannot be reached."""
+    names = ["smtp1", "smtp2", "smtp3"]
+    hosts = {name: {"variable": f"of_{name}", "names": [name], "ansible_host": "192.0.2.1"} for name in names}
+    everyone = {"sendclean_owner_id": OWNER_ID, "sendclean_token": TOKEN}
+    store.write("inventory/hosts.yml", yaml.safe_dump({"all": {"hosts": hosts, "vars": everyone}}))
+    for name in names:
+        service.create_user(OWNER_ID, smtp_user_name=name)
+    listing = threading.Lock()
+
+    def alone(call: str, owner_id: str) -> None:
+        # Whoever has listed and not yet written has the others wait.
+        assert listing.acquire(blocking=False)
+        listing.release()
+
+    service.before_call = alone
+    store.run(f"{RUN} --forks 3 --vault-password-file one").succeeded()
+
+    loaded = yaml.safe_load(store.run("ansible-vault view credentials.yml --vault-password-file one").succeeded().output)
+    assert {variable: list(users) for variable, users in loaded.items()} == {f"of_{name}": [name] for name in names}
+
+
+@pytest.mark.parametrize("mode", ["--check", ""])
+def test_the_most_verbose_output_shows_names_and_no_secret(mode: str, store: Project, service: Service) -> None:
+    user = service.create_user(OWNER_ID, smtp_user_name="smtp1")
+    names = json.dumps({"names": ["smtp1"]})
+
+    command = f"{RUN} -e '{names}' --vault-password-file two --diff -vvvv {mode}"
+    run = store.run(command, ANSIBLE_INJECT_INVOCATION="1").succeeded()
+
+    assert "smtp1: added" in run.output
+    service.add_fault("listSmtp", "echo_request")
+    failed = store.run(command, ANSIBLE_INJECT_INVOCATION="1")
+    assert "SendClean answered listSmtp with an error" in failed.output
+    for secret in (TOKEN, user.smtp_password, "S3CRET"):
+        assert secret not in run.output
+        assert secret not in failed.output

@@ -1,0 +1,316 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The action smtp_credentials, run in this process against the simulated service: what is called and written when."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible_collections.sendclean.email.plugins.action import smtp_credentials
+from ansible_collections.sendclean.email.plugins.module_utils import _client
+from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, TOKEN, FakeClock, snapshot, write_bindings
+from simulator import RunningServer, Service, Settings
+
+SECRET = VaultSecret(b"the vault password")
+Act = Callable[..., "dict[str, Any]"]
+
+
+@pytest.fixture
+def dest(tmp_path: Path) -> Path:
+    """The file, alone in a folder; it is not there yet."""
+    (tmp_path / "stored").mkdir()
+    return tmp_path / "stored" / "smtp.yml"
+
+
+@pytest.fixture
+def act(dest: Path, bindings_path: Path, server: RunningServer, service: Service) -> Act:
+    """act(check=True, vault_id=…) runs the action for an account with the aliases billing and shop; None takes an option away."""
+    for name in ("smtp1", "smtp2", "smtp3"):
+        service.create_user(OWNER, smtp_user_name=name)
+    write_bindings(bindings_path, server.base_url, aliases={"billing": "smtp1", "shop": "smtp2"})
+
+    def run(
+        check: bool = False,
+        secrets: list[tuple[str, VaultSecret]] | None = None,
+        environment: dict[str, str] | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        given = {"owner_id": OWNER, "token": TOKEN, "api_url": server.base_url, "requests_per_minute": 0, "timeout": 5}
+        given = {**given, "dest": str(dest), "bindings_path": str(bindings_path), **options}
+        arguments = {name: value for name, value in given.items() if value is not None}
+        task = SimpleNamespace(args=arguments, check_mode=check, environment=environment, async_val=0, action="smtp_credentials")
+        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None, env_prefix=lambda **variables: ""))
+        loader = DataLoader()
+        loader.set_basedir(str(dest.parent))
+        loader.set_vault_secrets([("default", SECRET)] if secrets is None else secrets)
+        templar = SimpleNamespace(template=lambda value: value)
+        action = smtp_credentials.ActionModule(task, connection, None, loader, templar, None)
+        result: dict[str, Any] = action.run(task_vars={})
+        return result
+
+    return run
+
+
+def stored(dest: Path) -> Any:
+    """What the file holds, as Ansible loads it."""
+    loader = DataLoader()
+    loader.set_vault_secrets([("default", SECRET)])
+    return loader.load_from_file(str(dest))
+
+
+def put(dest: Path, text: str) -> None:
+    """Have an encrypted file."""
+    dest.write_bytes(VaultLib().encrypt(text, SECRET))
+
+
+def passwords(service: Service) -> list[str]:
+    """What must not be shown."""
+    return [TOKEN, "the vault password", *(user.smtp_password for user in service.users(OWNER))]
+
+
+def test_it_stores_what_the_account_shows_with_one_call_and_then_writes_nothing(act: Act, dest: Path, service: Service) -> None:
+    first = act()
+    before = snapshot(dest.parent)
+    second = act()
+
+    assert (first["changed"], second["changed"]) == (True, False)
+    held = {user.smtp_user_name: user.smtp_password for user in service.users(OWNER)}
+    expected = {
+        alias: {"smtp_user_name": name, "smtp_password": held[name]} for alias, name in (("billing", "smtp1"), ("shop", "smtp2"))
+    }
+    assert stored(dest) == {"smtp_credentials": expected}
+    assert snapshot(dest.parent) == before
+    assert stat.S_IMODE(dest.stat().st_mode) == 0o600
+    assert [entry.call for entry in service.log] == ["listSmtp", "listSmtp"]
+    assert first["diff"] == {"prepared": "billing: added\nshop: added\nencrypted with vault ID default\n"}
+    assert not [secret for secret in passwords(service) if secret in str((first, second)) or secret.encode() in dest.read_bytes()]
+
+
+def test_check_mode_says_the_same_and_touches_nothing(act: Act, dest: Path, service: Service) -> None:
+    for prepare in (lambda: None, lambda: act() and service.update_user(OWNER, "smtp1", smtp_password="another")):
+        prepare()
+        before = snapshot(dest.parent)
+        service.clear_log()
+        forecast = act(check=True)
+        assert snapshot(dest.parent) == before
+        assert [entry.call for entry in service.log] == ["listSmtp"]
+        assert act() == forecast
+        assert forecast["changed"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_what_else_is_in_the_file_is_kept_and_so_are_its_mode_and_a_link_to_it(mode: int, act: Act, dest: Path) -> None:
+    put(dest, "# ours\nport: 587\n")
+    dest.chmod(mode)
+    link = dest.parent.parent / "link.yml"
+    link.symlink_to(dest)
+
+    assert act(dest=str(link))["added"] == ["billing", "shop"]
+
+    plain = VaultLib([("default", SECRET)]).decrypt(dest.read_bytes()).decode()
+    assert plain.startswith("# ours\nport: 587\nsmtp_credentials:\n")
+    assert stat.S_IMODE(dest.stat().st_mode) == mode
+    assert link.is_symlink()
+    assert sorted(path.name for path in dest.parent.iterdir()) == ["smtp.yml", "smtp.yml.lock"]
+
+
+def test_a_user_whose_password_is_not_shown_keeps_the_one_that_is_stored(act: Act, dest: Path, service: Service) -> None:
+    act()
+    before = dest.read_bytes()
+    service.settings = Settings(password_key=None)
+    result = act()
+    assert "listSmtp shows no password, or one that is no text, for 'billing', 'shop'" in result["msg"]
+    assert dest.read_bytes() == before
+
+
+def test_the_last_users_are_not_taken_away_by_a_mistake(act: Act, dest: Path, tmp_path: Path) -> None:
+    nobody = str(tmp_path / "nothing.json")
+    assert act(bindings_path=nobody)["changed"]
+    assert stored(dest) == {"smtp_credentials": {}}
+    assert not act(bindings_path=nobody)["changed"]
+    act()
+    before = dest.read_bytes()
+    assert "would remove all users from smtp_credentials in dest" in act(bindings_path=nobody)["msg"]
+    assert dest.read_bytes() == before
+
+
+def test_another_vault_id_is_a_change(act: Act, dest: Path) -> None:
+    secrets = [("default", SECRET), ("prod", VaultSecret(b"S3CRET"))]
+    act()
+    result = act(secrets=secrets, vault_id="prod")
+    assert result["changed"]
+    assert (result["added"], result["updated"], result["removed"]) == ([], [], [])
+    assert result["diff"] == {"prepared": "encrypted with vault ID prod\n"}
+    assert dest.read_bytes().startswith(b"$ANSIBLE_VAULT;1.2;AES256;prod\n")
+    assert not act(secrets=secrets, vault_id="prod")["changed"]
+    # It stays with that.
+    assert act(secrets=secrets, smtp_user_names=["smtp3"])["changed"]
+    assert dest.read_bytes().startswith(b"$ANSIBLE_VAULT;1.2;AES256;prod\n")
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no-secret": ({"secrets": []}, "plain text is never written"),
+    "another-secret": ({"secrets": [("default", VaultSecret(b"S3CRET"))]}, "dest cannot be decrypted"),
+    "vault-id": ({"vault_id": "prod"}, 'vault_id is "prod"'),
+    "variable": ({"variable": "port"}, "dest has port as something else"),
+    "no-variable": ({"variable": "a-b"}, "variable must be the name of a variable"),
+    "keyword": ({"variable": "class"}, "variable must be the name of a variable"),
+    "not-ascii": ({"variable": "größe"}, "variable must be the name of a variable"),
+    "no-dest": ({"dest": None}, "missing required arguments: dest"),
+    "null": ({"dest": "/tmp/a\0b"}, "dest holds a null character"),
+    "nobody": ({"aliases": []}, "aliases is empty: name somebody"),
+    "none-named": ({"smtp_user_names": []}, "smtp_user_names is empty: name somebody"),
+    "neither-named": ({"smtp_user_names": [], "aliases": []}, "is empty: name somebody"),
+    "blank": ({"smtp_user_names": ["smtp1", " "]}, "smtp_user_names[1] is empty"),
+    "no-bindings": ({"bindings_path": None}, "bindings_path must be given unless smtp_user_names"),
+    "aliases-alone": ({"bindings_path": None, "aliases": ["billing"]}, "required by 'aliases': bindings_path"),
+    "bad-bindings": ({"bindings_path": "/dev/null"}, "bindings_path is not a regular file"),
+    "boolean": ({"timeout": True}, "timeout must be a positive number of seconds, not true"),
+    "number": ({"timeout": TOKEN}, "argument 'timeout' is of type"),
+    "unknown": ({"password": 1}, "Unsupported parameters for (smtp_credentials): password. Supported parameters include"),
+    "http": ({"api_url": "http://example.com/v1.0"}, "api_url must begin with https://"),
+}
+
+
+@pytest.mark.parametrize(("options", "says"), REFUSED.values(), ids=list(REFUSED))
+@pytest.mark.parametrize("check", [False, True])
+def test_what_cannot_be_done_is_refused_before_any_call(
+    check: bool, options: dict[str, Any], says: str, act: Act, dest: Path, service: Service
+) -> None:
+    put(dest, "port: 587\n")
+    before = dest.read_bytes()
+    result = act(check=check, **options)
+    assert result["failed"]
+    assert says in result["msg"]
+    assert not [secret for secret in [*passwords(service), "S3CRET"] if secret in str(result)]
+    assert not service.log
+    assert dest.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["smtp_credentials: {}\n", "{}", ""])
+def test_a_plain_file_is_refused_before_any_call(text: str, act: Act, dest: Path, service: Service) -> None:
+    dest.write_text(text)
+    assert "dest is there and is not encrypted as a whole" in act()["msg"]
+    assert dest.read_text() == text
+    assert not service.log
+
+
+@pytest.mark.parametrize("fault", ["authentication_error", "echo_request", "html_404", "redirect"])
+def test_a_call_that_fails_changes_nothing_and_says_what_a_module_says(
+    fault: str, act: Act, dest: Path, service: Service
+) -> None:
+    act()
+    before = dest.read_bytes()
+    service.add_fault("listSmtp", fault, times=4, **({"location": "http://127.0.0.1:9/"} if fault == "redirect" else {}))
+    result = act(timeout=5, retry_timeout=1)
+    assert result["failed"]
+    assert result["error"]["call"] == "listSmtp"
+    assert result["error"].keys() == {"call", "name", "code", "message", "http_status"}
+    assert not [secret for secret in passwords(service) if secret in str(result)]
+    assert dest.read_bytes() == before
+
+
+def test_a_user_created_a_moment_ago_is_waited_for(
+    act: Act, fast: FakeClock, dest: Path, bindings_path: Path, server: RunningServer, service: Service
+) -> None:
+    moment = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    write_bindings(bindings_path, server.base_url, aliases={"young": "smtp9"}, password_times={"smtp9": moment})
+    fast.meanwhile = lambda: service.create_user(OWNER, smtp_user_name="smtp9") if len(fast.slept) == 1 else None
+    assert act()["added"] == ["young"]
+
+
+def test_relative_paths_start_from_the_folder_of_the_playbook(act: Act, dest: Path, bindings_path: Path) -> None:
+    result = act(dest="smtp.yml", bindings_path=f"../{bindings_path.parent.name}/{bindings_path.name}")
+    assert result["dest"] == str(dest)
+    assert stored(dest)["smtp_credentials"].keys() == {"billing", "shop"}
+
+
+def test_the_environment_of_the_task_counts_while_it_runs(act: Act, bindings_path: Path) -> None:
+    before = dict(os.environ)
+    environment = {"SENDCLEAN_TOKEN": TOKEN, "SENDCLEAN_OWNER_ID": OWNER, "SENDCLEAN_BINDINGS_PATH": str(bindings_path)}
+    missing = {"token": None, "owner_id": None, "bindings_path": None}
+    assert act(environment=environment, **missing)["changed"]
+    assert dict(os.environ) == before
+    assert "missing required arguments: owner_id, token" in act(**missing)["msg"]
+
+
+def test_an_exception_that_nobody_thought_of_does_not_show_its_text(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> None:
+        raise ValueError(TOKEN)
+
+    monkeypatch.setattr(smtp_credentials, "store", fail)
+    with pytest.raises(RuntimeError, match=r"ValueError in .*test_smtp_credentials.py, line \d+") as caught:
+        act()
+    assert TOKEN not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_control_node_without_requests_is_told(act: Act, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _client.REQUESTS_IMPORT_ERROR is None
+    monkeypatch.setattr(smtp_credentials, "REQUESTS_IMPORT_ERROR", "No module named 'requests'")
+    result = act()
+    assert result["failed"]
+    assert "Failed to import the required Python library (requests)" in result["msg"]
+
+
+@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize("step", ["open", "fsync", "replace"])
+def test_a_process_that_dies_while_it_writes_leaves_the_old_file_and_the_next_run_goes_on(
+    step: str, exists: bool, act: Act, dest: Path, service: Service
+) -> None:
+    if exists:
+        act(smtp_user_names=["smtp3"])
+    before = dest.read_bytes() if exists else None
+    real = getattr(os, step)
+
+    def die(*arguments: Any, **options: Any) -> Any:
+        if step == "open" and not str(arguments[0]).endswith(".new"):
+            return real(*arguments, **options)
+        os._exit(9)
+
+    child = os.fork()
+    if child == 0:
+        try:
+            setattr(os, step, die)
+            act()
+        finally:
+            # Whatever happens: the child must not go on with the tests.
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+    assert (dest.read_bytes() if dest.exists() else None) == before
+    left = b"".join(path.read_bytes() for path in dest.parent.iterdir())
+    assert not [secret for secret in passwords(service) if secret.encode() in left]
+    assert act()["changed"]
+    assert stored(dest)["smtp_credentials"].keys() == {"billing", "shop"}
+    assert sorted(path.name for path in dest.parent.iterdir()) == ["smtp.yml", "smtp.yml.lock"]
+
+
+def test_what_an_older_listing_shows_does_not_replace_what_a_newer_one_has(act: Act, dest: Path, service: Service) -> None:
+    """A run that has listed holds the lock until it has written: another one lists only then."""
+    act()
+    service.update_user(OWNER, "smtp1", smtp_password="older")
+    locked: list[bool] = []
+
+    def another_run(call: str, owner_id: str) -> None:
+        with open(f"{dest}.lock", "rb+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                locked.append(True)
+
+    service.after_call = another_run
+    assert act()["updated"] == ["billing"]
+    assert locked == [True]
