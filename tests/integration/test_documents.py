@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from integration import relay
 from integration.project import OWNER_ID, TOKEN, Project
 from simulator import Service
 
@@ -77,6 +78,7 @@ def test_a_document_can_be_followed(document: Path, project: Project, service: S
         service.add_account(owner_id, token)
     project.have_vault_password()
     project.write("credentials.yml", yaml.safe_dump({"sendclean_owner_id": OWNER_ID, "sendclean_token": TOKEN}))
+    relay.place_without_postfix(project)
 
     for language, text in blocks(document):
         if language == "yaml":
