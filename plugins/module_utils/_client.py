@@ -127,7 +127,7 @@ class Client:
                 verify=connection.verify,
                 proxies={"no_proxy": "*"} if connection.is_loopback else None,
             )
-        except (requests.RequestException, HTTPError, OSError, UnicodeError) as exc:
+        except (requests.RequestException, HTTPError, OSError, TypeError, ValueError) as exc:
             reason = self._scrub(_reason(exc, connection.timeout))
             raise CallError(
                 f"{call} got no answer from {connection.base_url}: {reason}. "
@@ -269,6 +269,9 @@ def _reason(exc: Exception, timeout: float) -> str:
         if not isinstance(deeper, Exception):
             break
         inner = deeper
+    if isinstance(inner, (TypeError, ValueError)) and not isinstance(inner, OSError):
+        # Its text may quote a part of a proxy's URL, with the password.
+        return "the URL, or that of a proxy in the environment, cannot be used"
     # urllib3 puts the connection object's repr before the text.
     return re.sub(r"^(.*?object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\(.*?\)): ?", "", str(inner)) or type(inner).__name__
 

@@ -50,7 +50,7 @@ def server(service: Service) -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, server: RunningServer) -> Project:
+def project(tmp_path: Path, service: Service, server: RunningServer) -> Project:
     """A project for that account."""
     environment = {
         name: value
@@ -60,11 +60,14 @@ def project(tmp_path: Path, server: RunningServer) -> Project:
     environment.update(
         HOME=str(tmp_path / "home"),
         ANSIBLE_NOCOLOR="1",
+        # All that a run leaves lies in the project, where it is searched for secrets.
+        ANSIBLE_LOCAL_TEMP=str(tmp_path / "home" / "local"),
+        ANSIBLE_REMOTE_TEMP=str(tmp_path / "home" / "remote"),
         SENDCLEAN_API_URL=server.base_url,
         SENDCLEAN_OWNER_ID=OWNER_ID,
         SENDCLEAN_TOKEN=TOKEN,
     )
-    project = Project(tmp_path, environment)
+    project = Project(tmp_path, environment, service)
     project.write("home/.keep", "")
     # Beside the playbook, so that it wins over the machine's.
     project.write("ansible.cfg", "")

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 from integration import relay
-from integration.project import OWNER_ID, TOKEN, Project
+from integration.project import OWNER_ID, TOKEN, VERBOSE, Project
 from simulator import Service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,8 +48,8 @@ def follow_playbook(project: Project, text: str) -> None:
         return
     project.write("unnamed.yml", text)
     for arguments in ("--check --diff", "--diff"):
-        project.run(f"ansible-playbook -i inventory unnamed.yml {arguments}").succeeded()
-    assert project.run("ansible-playbook -i inventory unnamed.yml").succeeded().changed == 0
+        project.run(f"ansible-playbook -i inventory unnamed.yml {arguments}", **VERBOSE).succeeded()
+    assert project.run("ansible-playbook -i inventory unnamed.yml", **VERBOSE).succeeded().changed == 0
 
 
 def follow_console(project: Project, text: str) -> None:
@@ -59,7 +59,7 @@ def follow_console(project: Project, text: str) -> None:
         if tool == "make":
             assert re.search(rf"^{rest}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), command
         elif tool in ("ansible-playbook", "ansible-doc") or command.startswith("ansible-vault encrypt"):
-            run = project.run(command)
+            run = project.run(command, **VERBOSE)
             assert (run.returncode != 0) == ("FAILED!" in expected), run.output
             printed = iter(run.output.splitlines())
             for line in expected.splitlines():
@@ -114,7 +114,7 @@ def test_the_examples_of_a_module_run(module: Path, project: Project, service: S
     project.write("play.yml", yaml.safe_dump([{**play, "tasks": [{"ansible.builtin.import_tasks": "examples.yml"}]}]))
     # The examples give the credentials themselves.
     run = "ansible-playbook -i inventory play.yml"
-    without = {"SENDCLEAN_OWNER_ID": None, "SENDCLEAN_TOKEN": None}
+    without = {**VERBOSE, "SENDCLEAN_OWNER_ID": None, "SENDCLEAN_TOKEN": None}
 
     project.run("ansible-playbook -i inventory billing.yml").succeeded()
     project.run(f"{run} --check --diff", **without).succeeded()

@@ -108,7 +108,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         kept = ("PATH", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_HOME", "ANSIBLE_PYTHON_INTERPRETER")
         environment = {name: os.environ[name] for name in kept}
         environment.update(HOME=str(folder), ANSIBLE_NOCOLOR="1", SENDCLEAN_API_URL=server.base_url)
-        project = Project(folder, environment)
+        project = Project(folder, environment, service)
         variables = {
             "smtp_users_owner_id": OWNER_ID,
             "smtp_users_token": TOKEN,

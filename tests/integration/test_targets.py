@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from integration.project import Project
+from integration.project import VERBOSE, Project
 
 TARGETS = Path(__file__).parent / "targets"
 
@@ -20,4 +20,4 @@ def test_target(target: str, project: Project) -> None:
     play = {"hosts": "all", "gather_facts": False, "roles": [target]}
     project.have_vault_password()
     project.write("target.yml", yaml.safe_dump([play]))
-    project.run("ansible-playbook -i inventory target.yml", ANSIBLE_ROLES_PATH=str(TARGETS)).succeeded()
+    project.run("ansible-playbook -i inventory target.yml", ANSIBLE_ROLES_PATH=str(TARGETS), **VERBOSE).succeeded()

@@ -57,6 +57,8 @@ class Service:
         self._lock = threading.RLock()
         self._first_accounts = dict(accounts or {"demo": "demo-token"})
         self._first_settings = settings or Settings()
+        # Every token and password that was ever valid, also before a reset: what no output may show.
+        self.secrets: set[str] = set()
         self.reset()
 
     # ---- what a test or a person does -------------------------------------------------------
@@ -64,7 +66,7 @@ class Service:
     def reset(self) -> None:
         """Everything back to the start: accounts, users, log, faults, settings. Hooks stay."""
         with self._lock:
-            self._store = Store(self._first_accounts)
+            self._store = Store(self._first_accounts, self.secrets)
             self._faults: list[Fault] = []
             self._log: dict[int, LoggedCall] = {}
             self._last_number = 0

@@ -50,13 +50,17 @@ class Account:
 class Store:
     """All accounts of the service."""
 
-    def __init__(self, tokens: Mapping[str, str]) -> None:
-        """Start with these accounts (owner_id: token), all without users."""
-        self._accounts = {owner_id: Account(token) for owner_id, token in tokens.items()}
+    def __init__(self, tokens: Mapping[str, str], remembered: set[str]) -> None:
+        """Start with these accounts (owner_id: token), all without users. Each token and password goes to `remembered`."""
+        self._accounts: dict[str, Account] = {}
+        self._remembered = remembered
+        for owner_id, token in tokens.items():
+            self.put_account(owner_id, token)
         self._next_number = FIRST_NUMBER
 
     def put_account(self, owner_id: str, token: str) -> None:
         """Add an account, or give an existing one another token."""
+        self._remembered.add(token)
         if owner_id in self._accounts:
             self._accounts[owner_id].token = token
         else:
@@ -94,6 +98,7 @@ class Store:
 
     def put_user(self, owner_id: str, user: SimulatedUser, lag: float = 0.0) -> None:
         """Create or change a user; the listing shows it after `lag` seconds."""
+        self._remembered.add(user.smtp_password)
         history = self.account(owner_id).users.setdefault(user.smtp_user_name, [])
         history.append(Snapshot(time.monotonic(), lag, user))
 

@@ -50,6 +50,13 @@ class ModuleResult:
 RunModule = Callable[..., ModuleResult]
 
 
+def hidden(secret: str, output: str) -> bool:
+    """Whether a secret is neither in a text as it stands nor as JSON or Python writes it, once or twice."""
+    once = json.dumps(secret)[1:-1]
+    spellings = {secret, once, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(once)[1:-1], repr(secret)[1:-1]}
+    return not any(spelling in output for spelling in spellings)
+
+
 def run_main(monkeypatch: pytest.MonkeyPatch, module_name: str, arguments: dict[str, Any]) -> ModuleResult:
     """Run the real main() of a module in this process, with real JSON arguments.
 

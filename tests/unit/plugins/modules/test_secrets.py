@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
-import json
 import string
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, FakeClock, RunModule
+import requests
+import urllib3
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, FakeClock, RunModule, hidden
 from simulator import RunningServer, Service
 
 LIMITS = {"total_limit": 1000, "hourly_limit": 100}
@@ -28,13 +30,6 @@ TOKENS = {
     "not ASCII": "Zq4é~ñXw7",
     "short, quotes and backslashes": '\\"~',
 }
-
-
-def hidden(secret: str, output: str) -> bool:
-    """Whether a secret is neither in a text as it stands nor as JSON or Python writes it, once or twice."""
-    once = json.dumps(secret)[1:-1]
-    spellings = (secret, once, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(once)[1:-1], repr(secret)[1:-1])
-    return not any(spelling in output for spelling in spellings)
 
 
 @pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
@@ -180,6 +175,63 @@ def test_an_answer_that_is_not_understood_is_not_quoted(
     assert user.smtp_password not in ended.output
     if bindings_path.exists():
         assert all(user.smtp_password not in bindings_path.read_text() for user in service.users(OWNER))
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:{}@127.0.0.1:9",
+        "http://user:{}#@127.0.0.1:9",
+        "http://user:{}/@127.0.0.1:9",
+        "http://user:{}?@127.0.0.1:9",
+        "http://user:{}]@127.0.0.1:9",
+        "http://user:{}✓@127.0.0.1:9",
+        "http://user:{}@127.0.0.1:99999",
+        "http://user:{}@",
+        "ftp://user:{}@127.0.0.1:9",
+    ],
+)
+def test_the_password_of_a_proxy_is_not_quoted(
+    proxy: str, run_module: RunModule, monkeypatch: pytest.MonkeyPatch, fast: FakeClock
+) -> None:
+    """One with a character that has a meaning in a URL makes urllib3 take it for a part of the host, and say so."""
+    monkeypatch.setenv("https_proxy", proxy.format("Zq4~Xw7"))
+    failed = run_module("smtp_user_info", api_url="https://192.0.2.1/v1.0")
+    assert failed["error"]["name"] == "TransportError"
+    assert "proxies" in failed.msg
+    assert hidden("Zq4~Xw7", failed.output)
+
+
+@pytest.mark.parametrize("kind", ["LocationParseError", "ProxyError", "SSLError", "InvalidHeader", "MaxRetryError"])
+def test_an_exception_that_quotes_the_token_does_not_get_it_into_the_output(
+    kind: str, run_module: RunModule, monkeypatch: pytest.MonkeyPatch, fast: FakeClock
+) -> None:
+    """Whatever requests or urllib3 put into their texts, and however deep."""
+    token = TOKENS["40 characters"]
+    made: dict[str, Exception] = {
+        "LocationParseError": urllib3.exceptions.LocationParseError(f"http://{token}"),
+        "ProxyError": requests.exceptions.ProxyError(urllib3.exceptions.ProxyError(token, OSError(token))),
+        "SSLError": requests.exceptions.SSLError(OSError(token)),
+        "InvalidHeader": requests.exceptions.InvalidHeader(f"Header value must not hold {token!r}"),
+        "MaxRetryError": requests.ConnectionError(urllib3.exceptions.MaxRetryError(Mock(), token, OSError(token))),
+    }
+
+    def fail(*unused: Any, **also_unused: Any) -> None:
+        raise made[kind]
+
+    monkeypatch.setattr(requests.Session, "send", fail)
+    failed = run_module("smtp_user_info", token=token)
+    assert failed["error"]["name"] == "TransportError"
+    assert hidden(token, failed.output)
+
+
+def test_a_redirect_that_quotes_the_token_is_not_quoted(service: Service, run_module: RunModule, fast: FakeClock) -> None:
+    token = TOKENS["8 characters"]
+    service.add_account(OWNER, token)
+    service.add_fault("listSmtp", "redirect", times=10, location=f"http://127.0.0.1:9/?token={token}")
+    failed = run_module("smtp_user_info", token=token)
+    assert "a redirect, which is never followed" in failed.msg
+    assert hidden(token, failed.output)
 
 
 @pytest.mark.parametrize("value", [{"smtp_password": "Zq4~Xw7#"}, [{"smtp_user_name": 1, "password": "Zq4~Xw7#"}]])
