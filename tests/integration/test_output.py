@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person sees of a run: names and limits, in check mode too, and never a secret, however verbose."""
+"""What a person sees of a run: names and limits, in check mode too, and never a secret, which Project.run sees to."""
 
 from __future__ import annotations
 
 import pytest
-from integration.project import OWNER_ID, TOKEN, Project
+from integration.project import OWNER_ID, Project
 from simulator import Service
 
 PLAYBOOK = """\
@@ -47,8 +47,6 @@ def test_the_most_verbose_output_shows_what_changes_and_no_secret(mode: str, pro
     for shown in ('+    "alias": "billing"', '+    "total_limit": 1234', '-    "hourly_limit": 90', '+    "hourly_limit": 78'):
         assert shown in output
     assert '"token": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"' in output
-    for secret in {TOKEN, leaked, *(user.smtp_password for user in service.users(OWNER_ID))}:
-        assert secret not in output
 
 
 def test_check_mode_does_not_write(project: Project, service: Service) -> None:
@@ -72,7 +70,6 @@ def test_a_server_that_echoes_the_token_does_not_get_it_into_the_output(project:
 
     assert run.returncode == 2
     assert "SendClean answered listSmtp with an error" in run.output
-    assert TOKEN not in run.output
     assert "Traceback" not in run.output
 
 

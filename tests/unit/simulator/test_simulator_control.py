@@ -166,3 +166,14 @@ def test_command_line_refusals(options: list[str], message: str) -> None:
         [sys.executable, "tests/simulator", *options], cwd=TESTS.parent, capture_output=True, text=True, timeout=20, check=False
     )
     assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_every_secret_is_remembered(service: Service, call: Call) -> None:
+    created = call("addSmtp", total_limit=10, hourly_limit=1)
+    reset = call("resetSmtpPassword", smtp_user_name=created["smtp_user_name"])
+    by_hand = service.create_user("other", smtp_password="chosen")
+    service.update_user("other", by_hand.smtp_user_name, smtp_password="chosen again")
+    service.add_account("other", "another token")
+    service.reset()
+    passwords = {created["smtp_password"], reset["smtp_password"], "chosen", "chosen again"}
+    assert service.secrets == {"demo-token", "other-token", "another token", *passwords}
