@@ -55,7 +55,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         except Exception as error:
             # The text of an exception that nobody has thought of may hold a secret.
             place = traceback.extract_tb(error.__traceback__)[-1]
-            raise RuntimeError(f"{type(error).__name__} in {place.filename}, line {place.lineno}") from None
+            name = type(error).__name__
+            raise RuntimeError(f"A bug, please report it: {name} in {place.filename}, line {place.lineno}") from None
 
     def _options(self) -> dict[str, Any]:
         """Return the options, checked as those of a module are. Paths start from the playbook's folder."""

@@ -203,7 +203,10 @@ class _Creation:
                 if name is None and (error.outcome is Outcome.UNKNOWN or attempt == MAX_ATTEMPTS):
                     raise
             if name in intent.smtp_user_names:
-                raise VerificationError(f"SendClean answered addSmtp with {name}, a user that was there before: nothing is bound")
+                raise VerificationError(
+                    f"SendClean answered addSmtp with {name}, a user that was there before: nothing is bound. "
+                    "Run again, and if it stays so, ask SendClean"
+                )
             if name is not None:
                 step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
                 step.changed = True
@@ -254,7 +257,9 @@ def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:
             if isinstance(error, CallError) and error.name == "AuthenticationError":
                 for other in steps:
                     if other.outstanding and not other.error:
-                        other.error = RefusedError("not attempted, since SendClean does not accept owner_id and token any more")
+                        other.error = RefusedError(
+                            "not attempted, since SendClean does not accept owner_id and token any more: check them, run again"
+                        )
                 return False
     return True
 
@@ -285,7 +290,9 @@ def _verify(client: Client, steps: Sequence[Step]) -> None:
             step.error = error
         return
     for step in unapplied:
+        call = step.operation.call if step.operation else ""
+        shown = unmet(step.plan.wanted, step.user)
         step.error = VerificationError(
-            f"SendClean accepted {step.operation.call if step.operation else ''} for {step.name}, but {VERIFY_SECONDS:g} s "
-            f"later listSmtp still {unmet(step.plan.wanted, step.user)}. Run again, and if it stays so, ask SendClean"
+            f"SendClean accepted {call} for {step.name}, but {VERIFY_SECONDS:g} s later listSmtp still {shown}. "
+            "Run again, and if it stays so, ask SendClean"
         )

@@ -39,7 +39,7 @@ class DurableFile:
         """Return what is in the file, None where there is none yet."""
         try:
             if not stat.S_ISREG(os.stat(self._target).st_mode):
-                raise self._error(f"{self._option} is not a regular file: {self.path}")
+                raise self._error(f"{self._option} is not a regular file: {self.path}. Name a file, no folder or device")
             with open(self._target, "rb") as stream:
                 return stream.read()
         except FileNotFoundError:
@@ -76,7 +76,10 @@ class DurableFile:
             except OSError as exc:
                 os.close(descriptor)
                 if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                    raise self._error(f"The lock {path} of {self._option} cannot be taken: {exc.strerror}") from None
+                    raise self._error(
+                        f"The lock {path} of {self._option} cannot be taken: {exc.strerror}. "
+                        "Put it on a file system that can lock files"
+                    ) from None
             else:
                 if _is_file_at(descriptor, path):
                     return descriptor
@@ -97,7 +100,9 @@ class DurableFile:
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT, mode)
         except OSError as exc:
-            raise self._error(f"The lock {path} of {self._option} cannot be opened: {exc.strerror}") from None
+            raise self._error(
+                f"The lock {path} of {self._option} cannot be opened: {exc.strerror}. Make it and its folder writable"
+            ) from None
 
 
 def _replace_durably(path: str, content: bytes) -> None:

@@ -106,7 +106,7 @@ def _claim(claims: dict[str, str], key: str | None, shown: str, place: str) -> N
     if key is None:
         return
     if key in claims:
-        raise RefusedError(f"{shown} is asked for twice, also in {claims[key]}")
+        raise RefusedError(f"{shown} is asked for twice, also in {claims[key]}: keep one of the two")
     claims[key] = place
 
 

@@ -75,7 +75,7 @@ def refuse_failed(steps: Sequence[Step], result: Mapping[str, Any]) -> None:
     failures = [_failure(step) for step in steps if step.error]
     if failures:
         first = failures[0]
-        who = first["alias"] or first["smtp_user_name"]
-        error = SendCleanError(f"{len(failures)} of {len(steps)} users failed, see failures. The first, {who}: {first['msg']}")
+        who, problem = first["alias"] or first["smtp_user_name"], first["msg"]
+        error = SendCleanError(f"{len(failures)} of {len(steps)} users failed, see failures. The first, {who}: {problem}")
         error.done = {**result, "failures": failures}
         raise error

@@ -91,14 +91,18 @@ def _find(reset: Reset, listing: Listing, bindings: Bindings) -> User:
             )
     user = listing.get(name or "")
     if user is None:
-        raise RefusedError(f"{name} is not in the account: check {'alias' if reset.alias else 'smtp_user_name'}, and owner_id")
+        option = "alias" if reset.alias else "smtp_user_name"
+        raise RefusedError(f"{name} is not in the account: check {option}, and owner_id")
     return user
 
 
 def _is_due(reset: Reset, user: User, password_time: datetime.datetime | None) -> bool:
     if reset.current_password is not None:
         if user.password is None:
-            raise RefusedError("current_password cannot be compared: listSmtp shows no password for this user")
+            raise RefusedError(
+                "current_password cannot be compared: listSmtp shows no password for this user. Leave it out, "
+                "and guard with max_age_days instead"
+            )
         if user.password != reset.current_password:
             return False
     if reset.max_age_days is None or password_time is None:

@@ -81,8 +81,9 @@ def wanted_credentials(
     names = {alias: bindings.aliases.get(alias, "") for alias in aliases or []}
     for name in smtp_user_names or []:
         key = bindings.alias_of(name) or name
-        if names.setdefault(key, name) not in (name, ""):
-            raise RefusedError(f'"{key}" is the alias of {names[key]} and the name of another user: ask for one of them')
+        other = names.setdefault(key, name)
+        if other not in (name, ""):
+            raise RefusedError(f'"{key}" is the alias of {other} and the name of another user: ask for one of them')
     if aliases is None and smtp_user_names is None:
         names = {alias: name for alias, name in bindings.aliases.items() if name in listing}
     missing = sorted(key for key, name in names.items() if name not in listing)
@@ -96,7 +97,8 @@ def wanted_credentials(
     unusable += sorted(key for key, fields in credentials.items() if not fields["smtp_password"])
     if unusable:
         raise RefusedError(
-            f"listSmtp shows no password, or one that is no text, for {', '.join(map(ascii, unusable))}; nothing was written"
+            f"listSmtp shows no password, or one that is no text, for {', '.join(map(ascii, unusable))}; nothing was written. "
+            "Leave them out with aliases or smtp_user_names, or ask SendClean"
         )
     return credentials
 
@@ -132,11 +134,11 @@ def parse(path: str, text: str, variable: str) -> VarsFile:
     except (yaml.YAMLError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise CredentialsError(f"dest is not one document of YAML{where}: {path}. It is left as it is.") from None
+        raise CredentialsError(f"dest is not one document of YAML{where}: {path}. Mend it with ansible-vault edit.") from None
     if root is None or (isinstance(root, yaml.ScalarNode) and not root.value and root.style is None):
         return VarsFile(path, text, variable, None, len(text), len(text), yaml.serialize(yaml.MappingNode(_MAP, [])))
     if not isinstance(root, yaml.MappingNode) or root.flow_style or root.tag != _MAP:
-        raise CredentialsError(f"dest is not a mapping of variables, one below the other: {path}. It is left as it is.")
+        raise CredentialsError(f"dest is not a mapping of variables, one a line: {path}. Mend it with ansible-vault edit.")
     names = [key.value if isinstance(key, yaml.ScalarNode) else None for key, unused in root.value]
     if names.count(variable) > 1:
         raise CredentialsError(f"dest has {variable} twice: {path}. Remove one; the file is left as it is.")

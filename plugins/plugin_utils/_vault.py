@@ -55,7 +55,7 @@ def decrypt(path: str, content: bytes, secrets: Secrets) -> tuple[str, Key]:
             "Run with the password that it was encrypted with."
         ) from None
     except UnicodeDecodeError:
-        raise CredentialsError(f"dest is not UTF-8 text: {path}. It is left as it is.") from None
+        raise CredentialsError(f"dest is not UTF-8 text: {path}. It is left as it is. Choose another file.") from None
 
 
 def encrypt(text: str, key: Key) -> bytes:

@@ -1,0 +1,181 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""docs/messages.md has every message that the plugins and the role can fail with, in their words, and no other.
+
+A message is any text of the code with two words or more, wherever it stands, so that none is missed for the way in which it
+is raised. What the code puts into it is shown as a placeholder with the name that it has there.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+from jinja2 import nodes
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "docs" / "messages.md"
+PLUGINS = sorted(path for path in (ROOT / "plugins").rglob("*.py") if path.parent.name != "doc_fragments")
+ROLE = sorted(path for folder in ("tasks", "vars") for path in ROOT.glob(f"roles/*/{folder}/*.yml"))
+DOCUMENTATION = ("DOCUMENTATION", "EXAMPLES", "RETURN")
+
+NO_MESSAGES = {
+    # For the server, or of the server.
+    "sendclean.email/<version> <utils>",
+    "unknown type",
+    "Invalid Request",
+    "page not found",
+    # A pattern, a type, a description of an enum's member.
+    r"^(.*?object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\(.*?\)): ?",
+    "dict[str, Any]",
+    "not carried out",
+    "an error answer after which the call may have been carried out",
+    "no usable answer: the call may have been carried out",
+    # Parts that messages are given by name: <place>, <example>, and error.message, the same without the advice.
+    'accounts, "<base_url>", "<owner_id>", aliases in <path>',
+    "give a base URL such as https://api.sendclean.net/v1.0",
+    "The answer <problem>",
+    # A line of the diff, and the first words of Ansible's own message.
+    "encrypted with vault ID <vault_id>",
+    "Unsupported parameters for (<action>)",
+}
+
+
+def is_message(text: str) -> bool:
+    """Say whether a text has two words of its own."""
+    return " " in text and len(re.findall(r"[^\W\d_]{2,}", re.sub(r"<\w+>", "", text))) > 1
+
+
+def normal(text: str) -> str:
+    """Return a message without what joins it to others."""
+    return text.strip(" .,:")
+
+
+def placeholder(node: ast.expr) -> str:
+    """Return the name of what is put in: of a call the function's, if it is none of Python's, else the last one that is read."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not hasattr(builtins, node.func.id):
+        return f"<{node.func.id.strip('_')}>"
+    aside: set[ast.AST] = {part.func for part in ast.walk(node) if isinstance(part, ast.Call)}
+    aside |= {name for part in ast.walk(node) if isinstance(part, ast.Subscript) for name in ast.walk(part.slice)}
+    read = [part for part in ast.walk(node) if isinstance(part, (ast.Name, ast.Attribute)) and part not in aside]
+    last = max(read, key=lambda part: (part.end_lineno, part.end_col_offset))
+    return f"<{(last.attr if isinstance(last, ast.Attribute) else last.id).strip('_').lower()}>"
+
+
+def text_of(node: ast.expr) -> str:
+    """Return a string, formatted or not, with placeholders."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(text_of, node.values))
+    if isinstance(node, ast.FormattedValue):
+        return placeholder(node.value)
+    return str(node.value) if isinstance(node, ast.Constant) else placeholder(node)
+
+
+def python_texts(node: ast.AST) -> Iterator[str]:
+    """Yield the texts of a piece of code, documentation aside."""
+    inner: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "OptionError":
+        option, problem = node.args
+        yield f"{text_of(option) if isinstance(option, (ast.Constant, ast.JoinedStr)) else '<option>'} {text_of(problem)}"
+        inner = [part for argument in node.args for part in _put_in(argument)]
+    elif isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        yield text_of(node)
+        inner = _put_in(node)
+    elif _is_documentation(node):
+        return
+    for part in inner:
+        yield from python_texts(part)
+
+
+def _put_in(node: ast.expr) -> list[ast.expr]:
+    """Return what is no text of an expression itself, but may hold some."""
+    return [part for part in (node.values if isinstance(node, ast.JoinedStr) else [node]) if not isinstance(part, ast.Constant)]
+
+
+def _is_documentation(node: ast.AST) -> bool:
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id in DOCUMENTATION
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def jinja_text_of(node: nodes.Node) -> str:
+    """Return what a template, or an expression in one, comes to, with placeholders."""
+    if isinstance(node, (nodes.Output, nodes.Concat)):
+        return "".join(map(jinja_text_of, node.nodes))
+    if isinstance(node, nodes.TemplateData):
+        return node.data
+    if isinstance(node, nodes.Const):
+        return str(node.value)
+    if isinstance(node, nodes.Filter) and node.name == "format" and node.node:
+        return jinja_text_of(node.node) % tuple(map(jinja_text_of, node.args))
+    return f"<{[name.name for name in (node, *node.find_all(nodes.Name)) if isinstance(name, nodes.Name)][-1].strip('_')}>"
+
+
+def jinja_texts(node: nodes.Node) -> Iterator[str]:
+    """Yield the texts of a template."""
+    whole = isinstance(node, nodes.Output) and any(is_message(part.data) for part in node.find_all(nodes.TemplateData))
+    if whole or isinstance(node, (nodes.Concat, nodes.Const)) or (isinstance(node, nodes.Filter) and node.name == "format"):
+        yield jinja_text_of(node)
+    else:
+        for child in node.iter_child_nodes():
+            yield from jinja_texts(child)
+
+
+def failing(content: Any) -> Iterator[str]:
+    """Yield the templates of variables, and of what tasks fail with."""
+    if isinstance(content, dict):
+        yield from (value for value in content.values() if isinstance(value, str))
+        return
+    for task in content:
+        for module in ("ansible.builtin.fail", "ansible.builtin.assert"):
+            yield from (task[module][key] for key in ("msg", "fail_msg") if key in task.get(module, {}))
+        yield from failing([*task.get("block", []), *task.get("always", [])])
+
+
+def texts(path: Path) -> Iterator[str]:
+    """Yield the texts of a file."""
+    content = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        yield from python_texts(ast.parse(content))
+    else:
+        for template in failing(yaml.safe_load(content)):
+            yield from jinja_texts(jinja2.Environment().parse(template))
+
+
+@pytest.fixture(scope="module")
+def said() -> set[str]:
+    """What the code can say, what is no message included."""
+    return {normal(text) for path in PLUGINS + ROLE for text in texts(path) if is_message(text)}
+
+
+@pytest.fixture(scope="module")
+def listed() -> list[str]:
+    """The messages of the tables: each row's first cell has one or more."""
+    cells = re.findall(r"^\| (`.+?) \| ", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    return [normal(message) for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_every_message_is_listed(said: set[str], listed: list[str]) -> None:
+    assert sorted(said - NO_MESSAGES - set(listed)) == []
+
+
+def test_every_message_that_is_listed_is_said(said: set[str], listed: list[str]) -> None:
+    assert sorted(set(listed) - said) == []
+
+
+def test_no_message_is_listed_twice(listed: list[str]) -> None:
+    assert [message for message, times in Counter(listed).items() if times > 1] == []
+
+
+def test_what_is_no_message_is_still_there(said: set[str]) -> None:
+    assert sorted(NO_MESSAGES - said) == []
