@@ -20,7 +20,7 @@ RUN := env HOME="$(BUILD)/home" PATH="$(VENV)/bin:$(PATH)" ANSIBLE_HOME="$(BUILD
 RUN_STAGED := cd "$(STAGED)" && $(RUN) ANSIBLE_COLLECTIONS_PATH="$(BUILD)"
 
 TESTS := unit integration lint sanity importer docs-lint changelog-lint
-.PHONY: help demo test $(TESTS) test-matrix bench soak setup stage installed clean check-python
+.PHONY: help demo test $(TESTS) coverage test-matrix bench soak setup stage installed clean check-python
 # One folder for all: targets wait for each other, whatever -j says.
 .NOTPARALLEL:
 
@@ -71,6 +71,12 @@ changelog-lint: setup  ## check the changelog and its fragments
 
 test-matrix: setup  ## run unit and integration tests on each supported pair; choose with PAIRS="2.17-3.11 ..."
 	@$(RUN) python tests/tools/matrix.py $(PAIRS)
+
+coverage: setup  ## report the lines and branches of the plugins' utilities that the unit tests do not reach
+	@$(RUN) coverage erase
+	@$(RUN) SENDCLEAN_SEQUENCES="$${SENDCLEAN_SEQUENCES:-200}" coverage run -m pytest -q -n 2 tests/unit
+	@$(RUN) coverage combine --quiet
+	@$(RUN) coverage report
 
 soak: setup  ## try random histories for about an hour, or as many as SENDCLEAN_SEQUENCES says
 	@$(RUN) SENDCLEAN_SEQUENCES="$${SENDCLEAN_SEQUENCES:-40000}" \

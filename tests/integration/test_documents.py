@@ -2,18 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run what README.md, docs/ and the modules' EXAMPLES say, as it stands.
+"""Run what README.md, CONTRIBUTING.md, docs/ and the modules' EXAMPLES say, as it stands.
 
 A document's blocks are followed in their order, as a reader would. A yaml block whose first line is a comment with a path
 is a file, and is written there; one without is a playbook, and is run: in check mode, really, and really again, which
 must change nothing. In a console block ansible-playbook and ansible-doc are run, and the lines below them, up to a line of
-dots, must come out in that order; of make the target must exist.
+dots, must come out in that order; of make the target must exist, and pytest must find tests.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,14 +27,25 @@ from integration.project import OWNER_ID, TOKEN, VERBOSE, Project
 from simulator import Service
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
 MODULES = sorted(path for path in (ROOT / "plugins" / "modules").glob("*.py"))
 
 # The accounts of the documents that have several.
 ACCOUNTS = {"1001": "the token of development", "1002": "the token of staging", "1003": "the token of production"}
 
 # What a reader does outside of the project, or by hand.
-NOT_RUN = ("ansible-galaxy", "ansible-vault create", "python3 -m pip")
+NOT_RUN = (
+    "ansible-galaxy",
+    "ansible-vault create",
+    "python3 -m pip",
+    ".venv/bin/pre-commit install",
+    # A release: seen to work in a copy, and not to be done from here.
+    ".venv/bin/antsibull-changelog release",
+    ".venv/bin/ansible-galaxy collection publish",
+    "git add",
+    "git tag",
+)
+PYTEST = ".venv/bin/python -m pytest "
 
 
 def blocks(document: Path) -> Iterator[tuple[str, str]]:
@@ -58,6 +72,10 @@ def follow_console(project: Project, text: str) -> None:
         tool, unused, rest = command.partition(" ")
         if tool == "make":
             assert re.search(rf"^{rest}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), command
+        elif command.startswith(PYTEST):
+            collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", *shlex.split(command.removeprefix(PYTEST))]
+            found = subprocess.run(collect, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+            assert found.returncode == 0, found.stdout
         elif tool in ("ansible-playbook", "ansible-doc") or command.startswith("ansible-vault encrypt"):
             run = project.run(command, **VERBOSE)
             assert (run.returncode != 0) == ("FAILED!" in expected), run.output

@@ -20,7 +20,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._bindings import B
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests" / "simulator" / "README.md"]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests" / "simulator" / "README.md"]
 ROOMS = sorted(path for folder in ("module_utils", "plugin_utils") for path in (ROOT / "plugins" / folder).glob("_[a-z]*.py"))
 
 
@@ -122,3 +122,15 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
 def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:
     knowing = {path.stem for path in ROOMS if library in {name.split(".")[0] for name in imported_by(path)}}
     assert knowing == rooms
+
+
+def test_the_hooks_for_git_call_what_setup_installs() -> None:
+    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    tools = re.findall(r"^[\w-]+", (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    (repository,) = load(".pre-commit-config.yaml")["repos"]
+    assert repository["repo"] == "local"
+    for hook in repository["hooks"]:
+        # No other language does without the network.
+        assert hook["language"] == "system"
+        command, argument = hook["entry"].split()
+        assert argument in targets if command == "make" else command.removeprefix(".venv/bin/") in tools

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import responses
+from ansible_collections.sendclean.email.plugins.module_utils import _module
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
     TOKEN,
@@ -511,3 +513,36 @@ def test_a_redirect_of_a_write_is_never_followed(
     assert failed["error"]["call"] == call
     assert thief.log == []
     assert service.users(OWNER) == users
+
+
+@pytest.mark.parametrize(("sent", "shown"), [(None, None), (" 7 ", 7), (7.0, 7), (0, 0)])
+def test_a_limit_in_another_spelling_is_read(sent: Any, shown: int | None, service: Service, run_module: RunModule) -> None:
+    service.add_fault("listSmtp", "wrong_listing", value=[{**ENTRY, "total_limit": sent}])
+    (user,) = run_module("smtp_user_info")["smtp_users"]
+    assert user["total_limit"] == shown
+
+
+@pytest.mark.parametrize("module_name", MODULES)
+def test_a_machine_without_requests_is_told(
+    module_name: str, service: Service, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_module, "REQUESTS_IMPORT_ERROR", "No module named 'requests'")
+    named = {} if module_name == "smtp_user_info" else BY_NAME
+    failed = run_module(module_name, **named)
+    assert failed.failed
+    assert "Failed to import the required Python library (requests)" in failed.msg
+    assert service.log == []
+
+
+@responses.activate
+def test_a_user_that_was_there_before_is_not_taken_for_a_new_one(run_module: RunModule, tmp_path: Path) -> None:
+    url = "https://api.sendclean.invalid/v1.0"
+    responses.post(f"{url}/settings/listSmtp", json={"status": "success", "smtp_list": [ENTRY]})
+    created = {"status": "success", "smtp_user_name": ENTRY["smtp_user_name"], "smtp_password": "new"}
+    responses.post(f"{url}/settings/addSmtp", json=created)
+    bindings = tmp_path / "bindings.json"
+    limits = {"total_limit": 1, "hourly_limit": 1}
+    failed = run_module("smtp_user", api_url=url, alias="billing", bindings_path=str(bindings), **limits)
+    assert failed.msg.endswith("a user that was there before: nothing is bound")
+    (account,) = json.loads(bindings.read_text(encoding="utf-8"))["accounts"][url].values()
+    assert not account.get("aliases")
