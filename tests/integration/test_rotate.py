@@ -81,7 +81,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 def test_the_passwords_of_a_list_are_reset_kept_and_told(project: Project, service: Service, kept: Path) -> None:
     before = passwords(project, service)
-    dry = rotate(project, "--check --diff -vvvv", aliases=["shop", "billing"]).succeeded()
+    dry = rotate(project, "--check --diff -vvvv", aliases="shop,billing").succeeded()
     assert "These users have (in the real run) a new password, redeploy what uses it: billing, shop" in dry.output
     assert passwords(project, service) == before
 
@@ -176,6 +176,8 @@ def test_what_could_be_reset_is_kept_and_the_rest_is_told(project: Project, serv
         ({}, "not 0 of them"),
         ({"aliases": ["billing"], "max_age_days": 3}, "not 2 of them"),
         ({"aliases": ["nobody", "billing"]}, "names nobody of the account with nobody"),
+        ({"aliases": []}, "smtp_users_rotate_aliases is empty"),
+        ({"leaked_password": ""}, "smtp_users_rotate_leaked_password is empty"),
         ({"max_age_days": "soon"}, "smtp_users_rotate_max_age_days"),
     ],
 )
