@@ -556,6 +556,30 @@ def test_absent_disables_the_user_of_a_creation_that_was_carried_out(
     assert read_bindings(bindings_path, server.base_url)["aliases"] == {"billing": "smtp1"}
 
 
+def test_a_creation_that_no_listing_shows_is_not_repeated_without_limits(
+    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
+) -> None:
+    write_bindings(bindings_path, server.base_url, **intent())
+    content = bindings_path.read_bytes()
+    failed = run_module("smtp_user", bindings_path=str(bindings_path), timeout=20, **BY_ALIAS)
+    assert failed.failed
+    assert "total_limit" in failed.msg
+    assert sum(fast.slept) >= 20
+    assert set(calls_of(service)) == {"listSmtp"}
+    assert bindings_path.read_bytes() == content
+
+
+def test_absent_of_a_named_user_leaves_a_begun_creation_as_it_is(
+    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    service.create_user(OWNER, smtp_user_name="smtp1")
+    write_bindings(bindings_path, server.base_url, **intent())
+    content = bindings_path.read_bytes()
+    done = run_module("smtp_user", bindings_path=str(bindings_path), state="absent", **BY_BOTH)
+    assert done["operations"] == [{"smtp_user_name": "smtp1", **edit(status="Disable")}]
+    assert bindings_path.read_bytes() == content
+
+
 def test_a_user_is_bound_before_anything_else_can_fail(
     service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
 ) -> None:
