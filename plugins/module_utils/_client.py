@@ -58,15 +58,17 @@ class Client:
         return self._repeatable("listSmtp", {}, parse_listing)
 
     def listings(self, seconds: float) -> Iterator[dict[str, User]]:
-        """Yield three listings or more, at growing intervals, the last at least ``seconds`` after the first.
+        """Yield three listings or more, at growing intervals, the last begun at least ``seconds`` after the first.
 
         A listing may lag behind a write, so that one alone does not prove that something did not happen.
         """
+        begun = time.monotonic()
+        deadline = begun + seconds
         yield self.list_smtp()
-        deadline = time.monotonic() + seconds
         pause, made = 0.5, 1
-        while made < 3 or time.monotonic() < deadline:
+        while made < 3 or begun < deadline:
             time.sleep(min(pause, max(deadline - time.monotonic(), seconds / 4)))
+            begun = time.monotonic()
             yield self.list_smtp()
             pause, made = min(2 * pause, 8.0), made + 1
 
@@ -82,31 +84,35 @@ class Client:
         """Give a user a new password and return it. Made once: see CallError.outcome."""
         return self._once("resetSmtpPassword", {"smtp_user_name": smtp_user_name}, _new_password_in)
 
-    def _once(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
-        # A pooled connection that the server is about to close would lose the answer of a call that cannot be repeated.
-        self._session.close()
-        return self._past_rate_limit(call, parameters, read)
-
     def _repeatable(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
-        attempt = 1
-        while True:
-            try:
-                return self._past_rate_limit(call, parameters, read)
-            except CallError as error:
-                if error.outcome is Outcome.REFUSED or attempt == MAX_ATTEMPTS:
-                    raise
-            time.sleep(backoff(attempt))
-            attempt += 1
+        return self._call(call, parameters, read, MAX_ATTEMPTS)
 
-    def _past_rate_limit(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
-        """Make a call. HTTP 429 says that it was not carried out, so that every call may be repeated after it."""
-        waited = 0.0
-        refusals = 0
+    def _once(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
+        return self._call(call, parameters, read, 1)
+
+    def _call(
+        self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T], attempts: int
+    ) -> _T:
+        """Make a call, as often as ``attempts`` says where it is not known whether it was carried out.
+
+        HTTP 429 says that it was not, so that every call may be repeated after it, until ``retry_timeout`` is used up.
+        """
+        attempt, refusals, waited = 1, 0, 0.0
         while True:
             self._pace.wait()
-            response = self._post(call, parameters)
-            if response.status_code != 429:
-                return self._read(call, response, read)
+            if attempts == 1:
+                # A pooled connection that the server is about to close would lose the answer.
+                self._session.close()
+            try:
+                response = self._post(call, parameters)
+                if response.status_code != 429:
+                    return self._read(call, response, read)
+            except CallError as error:
+                if error.outcome is Outcome.REFUSED or attempt == attempts:
+                    raise
+                time.sleep(backoff(attempt))
+                attempt += 1
+                continue
             left = self.connection.retry_timeout - waited
             if left <= 0:
                 raise self._rate_limit_error(call, response)

@@ -336,6 +336,15 @@ def test_in_the_end_it_is_a_rate_limit_error_within_retry_timeout(
     assert not any(entry.carried_out for entry in service.log)
 
 
+def test_the_waits_of_all_attempts_count_together(connection: Connection, service: Service, fast: FakeClock) -> None:
+    for unused in range(3):
+        service.add_fault("listSmtp", "rate_limited", retry_after="seconds", seconds=50)
+        service.add_fault("listSmtp", "general_error_before")
+    service.add_fault("listSmtp", "rate_limited", retry_after="seconds", seconds=50, times=100)
+    assert failure(Client(replace(connection, retry_timeout=100))).name == "RateLimitError"
+    assert 100 <= sum(fast.slept) < 106
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b'{"status": "success", "smtp_list": []}', b'{"status": "error", "name": "ValidationError"}']
 )
@@ -550,3 +559,17 @@ def test_listings_go_on_for_the_seconds_asked_for(client: Client, fast: FakeCloc
     times = [fast.now for _listing in client.listings(20.0)]
     assert times[-1] - times[0] >= 20
     assert 4 <= len(times) <= 12
+
+
+def test_however_slow_the_answers_the_last_listing_is_begun_so_late(
+    client: Client, service: Service, fast: FakeClock
+) -> None:
+    begun: list[float] = []
+
+    def answer_late(call: str, owner_id: str) -> None:
+        begun.append(fast.now)
+        fast.now += 1 if len(begun) == 1 else 9
+
+    service.before_call = answer_late
+    assert len(list(client.listings(30.0))) == len(begun)
+    assert begun[-1] - begun[0] >= 30
