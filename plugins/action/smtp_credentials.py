@@ -15,6 +15,7 @@ from typing import Any
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR
 from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError
@@ -62,8 +63,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         """Return the options, checked as those of a module are. Paths start from the playbook's folder."""
         validated = ArgumentSpecValidator(ARGUMENT_SPEC, required_by={"aliases": "bindings_path"}).validate(self._task.args)
         if validated.error_messages:
-            prefix = f"Unsupported parameters for ({self._task.action}): " if validated.unsupported_parameters else ""
-            raise SendCleanError(prefix + remove_values("; ".join(validated.error_messages), validated._no_log_values))
+            unsupported = f"Unsupported parameters for ({self._task.action}): "
+            errors = validated.errors.errors
+            problems = ((unsupported if isinstance(error, UnsupportedError) else "") + error.msg for error in errors)
+            raise SendCleanError(remove_values("; ".join(problems), validated._no_log_values))
         params = with_booleans(ARGUMENT_SPEC, validated.validated_parameters, self._task.args)
         refuse_empty(params, "bindings_path", "dest", "variable", "aliases", "smtp_user_names", "vault_id")
         for name, option in ARGUMENT_SPEC.items():

@@ -45,19 +45,19 @@ options:
     type: path
   timeout:
     description:
-      - How long to wait for the answer to one request, in seconds.
-      - When the answer to a creation is lost, this is also for how long, though at most 30 seconds, the account is listed
-        again before the creation counts as not carried out.
+      - How long to wait for the answer to one request, in seconds up to 1000000. It runs anew whenever something arrives.
+      - When the answer to a creation or a password reset is lost, this is also for how long, though at most 30 seconds, the
+        account is listed again before the call counts as not carried out.
     type: float
     default: 30.0
   requests_per_minute:
     description:
       - How many requests a minute one task sends at most, so that it stays within the account's quota.
-      - V(0) sends as fast as the server answers.
+      - V(0) sends as fast as the server answers. At most 1000000.
     type: int
     default: 60
   retry_timeout:
-    description: For how long one call is repeated, in seconds of waiting, while SendClean refuses it with HTTP 429.
+    description: For how long one call is repeated, in seconds of waiting up to 1000000, while SendClean refuses it with HTTP 429.
     type: float
     default: 300.0
 requirements:
@@ -71,7 +71,8 @@ options:
       - The bindings file, which records the C(smtp_user_name) of each alias. It holds no secret and belongs into version
         control, beside the inventory.
       - Its folder must exist, and must not serve as an inventory source, since Ansible would read the file as inventory.
-      - A relative path starts from the module's working directory. Give an absolute one, such as
+      - A relative path starts from the module's working directory, that of M(sendclean.email.smtp_credentials) from the
+        playbook's folder. Give an absolute one, such as
         V({{ inventory_dir }}/../bindings.json).
       - The environment variable E(SENDCLEAN_BINDINGS_PATH) is used where the option is not given.
     type: path

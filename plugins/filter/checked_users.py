@@ -69,7 +69,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-LIMITS = ("total_limit", "hourly_limit")
+from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS
+
 NAMES = ("alias", "smtp_user_name")
 FIELDS = (*NAMES, "state", *LIMITS)
 

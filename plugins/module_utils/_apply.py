@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
 VERIFY_SECONDS = 10.0
 
-# For how long after its creation a user that is not listed is waited for, in seconds.
+# How recent a user's password is, in seconds, where a user that is not listed is waited for: it was created a moment ago.
 YOUNG_SECONDS = 60.0
 
 
@@ -113,8 +114,8 @@ def enforce(
     return steps
 
 
-def creation_window(client: Client) -> float:
-    """Return for how many seconds after a lost answer a user that is not listed may still show up."""
+def lost_answer_window(client: Client) -> float:
+    """Return for how many seconds after a lost answer what the call has done may still show up in the listing."""
     return min(client.connection.timeout, 30.0)
 
 
@@ -130,7 +131,7 @@ def list_with_young(client: Client, bindings: Bindings, aliases: Iterable[str | 
 
 
 def utc_now() -> datetime.datetime:
-    """Return the time that the bindings file keeps for passwords."""
+    """Return now, in UTC as the bindings file has it."""
     return datetime.datetime.now(datetime.timezone.utc)
 
 
@@ -153,7 +154,7 @@ class _Creation:
         begun = [self._bindings.intents[user.alias or ""] for user in wanted if _rests_on_begun_creation(user, self._bindings)]
         if all(created_since(intent, listing, self._bindings) for intent in begun):
             return listing
-        for listing in self._client.listings(creation_window(self._client)):
+        for listing in self._client.listings(lost_answer_window(self._client)):
             if all(created_since(intent, listing, self._bindings) for intent in begun):
                 break
         return listing
@@ -178,7 +179,7 @@ class _Creation:
     def _settle(self, step: Step) -> None:
         """Wait until the user of a creation that was begun must be listed, and plan by that."""
         bindings = self._file.read()
-        for listing in self._client.listings(creation_window(self._client)):
+        for listing in self._client.listings(lost_answer_window(self._client)):
             self._listing = listing
             step.plan = plan_user(step.plan.wanted, listing, bindings, self._taken)
             if step.plan.adopt:
@@ -189,7 +190,7 @@ class _Creation:
         """Create the user of an alias exactly once, whatever becomes of the answer."""
         intent = Intent.of(step.plan.wanted, self._listing)
         self._file.record_intent(alias, intent)
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        for attempt in itertools.count(1):
             name: str | None
             try:
                 name = self._client.add_smtp(intent.total_limit, intent.hourly_limit)
@@ -216,7 +217,7 @@ class _Creation:
     def _find_created(self, wanted: Wanted) -> str | None:
         """Look for the user of a creation whose answer is lost."""
         bindings = self._file.read()
-        for listing in self._client.listings(creation_window(self._client)):
+        for listing in self._client.listings(lost_answer_window(self._client)):
             name = begun_creation(wanted, listing, bindings, self._taken)
             if name is not None:
                 return name

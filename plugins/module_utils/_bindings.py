@@ -24,15 +24,14 @@ Keys that this version does not know are kept.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
-from ansible_collections.sendclean.email.plugins.module_utils._files import LOCK_TIMEOUT, DurableFile
+from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent
 
 VERSION = 1
@@ -46,18 +45,14 @@ class BindingsFile:
         self.path = path
         self._file = DurableFile(path, "bindings_path", BindingsError)
         self._account = (base_url, owner_id)
+        # The kernel drops the lock when the process ends, however it ends.
+        self.lock = self._file.lock
 
     def read(self) -> Bindings:
         """Return what the file says of the account; nothing where there is no file yet."""
         base_url, owner_id = self._account
         place = f'accounts, "{base_url}", "{owner_id}", aliases in {self.path}'
         return replace(_parse_account(self._section(self._load()), self._malformed), place=place)
-
-    @contextlib.contextmanager
-    def lock(self, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-        """Hold the exclusive lock. The kernel drops it when the process ends, however it ends."""
-        with self._file.lock(timeout):
-            yield
 
     def record_intent(self, alias: str, intent: Intent) -> None:
         """Make durable that a user for ``alias`` is about to be created."""

@@ -29,7 +29,6 @@ class OptionError(SendCleanError):
 
     def __init__(self, option: str, problem: str) -> None:
         super().__init__(f"{option} {problem}")
-        self.option = option
 
 
 class RefusedError(SendCleanError):

@@ -15,6 +15,7 @@ from typing import Any
 
 ENABLE = "Enable"
 DISABLE = "Disable"
+LIMITS = ("total_limit", "hourly_limit")
 
 # The table in the vendor's documentation calls the type of "status" integer, its examples show words.
 _STATUSES = {"enable": ENABLE, "1": ENABLE, "true": ENABLE, "disable": DISABLE, "0": DISABLE, "false": DISABLE}
@@ -157,7 +158,7 @@ def _parse_user(entry: Any) -> User:
 
 
 def _parse_limit(entry: Mapping[str, Any], key: str) -> int | None:
-    """Read a limit: an integer or a numeric string. A user without a limit is shown with null."""
+    """Read a limit: an integer or a numeric string. Null is read as no limit, though no source shows one."""
     value = entry.get(key)
     if value is None:
         return None

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -16,9 +15,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
-from ansible_collections.sendclean.email.plugins.module_utils._model import Wanted
+from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, Wanted
 
-_LIMITS = ("total_limit", "hourly_limit")
+# Beyond these, clocks and timers of Python overflow; nobody waits for eleven days, or makes that many calls.
+_MOST_SECONDS = 10**6
+_MOST_A_MINUTE = 10**6
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -47,32 +48,38 @@ def refuse_empty(params: Mapping[str, Any], *options: str) -> None:
         for index, text in enumerate(value if isinstance(value, list) else [value]):
             if text is not None and not text.strip():
                 place = f"{option}[{index}]" if isinstance(value, list) else option
-                raise OptionError(place, "is empty: give a value or leave it out")
+                raise _empty(place)
 
 
-def wanted_from(params: Mapping[str, Any], place: str = "") -> Wanted:
-    """Return the user that the options describe. ``place`` is theirs in a list. Raises OptionError."""
-    for problem in (*name_problems(params, place), *limit_problems(params, place)):
+def wanted_from(params: Mapping[str, Any]) -> Wanted:
+    """Return the user that the options describe. Raises OptionError."""
+    for problem in (*name_problems(params), *limit_problems(params)):
         raise problem
-    return Wanted.of(params, place)
+    return Wanted.of(params)
 
 
-def name_problems(params: Mapping[str, Any], place: str) -> Iterator[OptionError]:
-    """Yield what is wrong with the names of a user."""
+def name_problems(params: Mapping[str, Any], place: str = "") -> Iterator[OptionError]:
+    """Yield what is wrong with the names of a user. ``place`` is the user's in a list."""
     given = [option for option in ("alias", "smtp_user_name") if params[option] is not None]
-    if not given:
+    if not given and place:
         yield OptionError(place, "needs an alias or a smtp_user_name")
+    elif not given:
+        yield OptionError("alias", "or smtp_user_name must be given")
     for option in given:
         if not params[option].strip():
-            yield OptionError(_at(place, option), "is empty: give a value or leave it out")
+            yield _empty(_at(place, option))
 
 
-def limit_problems(params: Mapping[str, Any], place: str) -> Iterator[OptionError]:
-    """Yield what is wrong with the limits of a user."""
-    for option in _LIMITS:
+def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[OptionError]:
+    """Yield what is wrong with the limits of a user. ``place`` is the user's in a list."""
+    for option in LIMITS:
         limit = params[option]
         if limit is not None and (isinstance(limit, bool) or limit < 1):
             yield OptionError(_at(place, option), f"must be a positive integer, not {str(limit).lower()}")
+
+
+def _empty(place: str) -> OptionError:
+    return OptionError(place, "is empty: give a value or leave it out")
 
 
 def _at(place: str, option: str) -> str:
@@ -84,18 +91,21 @@ def connection_from(params: Mapping[str, Any]) -> Connection:
     refuse_empty(params, "owner_id", "token", "api_url", "app_domain")
     for option in ("timeout", "retry_timeout"):
         number = params[option]
-        if isinstance(number, bool) or not (math.isfinite(number) and number > 0):
-            raise OptionError(option, f"must be a positive number of seconds, not {str(number).lower()}")
+        # So written, a number that is none ("nan") is refused, too.
+        if isinstance(number, bool) or not 0 < number <= _MOST_SECONDS:
+            raise OptionError(option, f"must be a positive number of seconds, up to {_MOST_SECONDS}, not {str(number).lower()}")
     pace = params["requests_per_minute"]
-    if isinstance(pace, bool) or pace < 0:
-        raise OptionError("requests_per_minute", f"must be 0 (no pacing) or a positive number, not {str(pace).lower()}")
+    if isinstance(pace, bool) or not 0 <= pace <= _MOST_A_MINUTE:
+        raise OptionError(
+            "requests_per_minute", f"must be 0 (no pacing) or a positive number, up to {_MOST_A_MINUTE}, not {str(pace).lower()}"
+        )
     return Connection(
         base_url=_base_url(params["api_url"], params["app_domain"]),
         owner_id=params["owner_id"],
         token=params["token"],
         verify=_verify(params["validate_certs"], params["ca_path"]),
         timeout=params["timeout"],
-        requests_per_minute=params["requests_per_minute"],
+        requests_per_minute=pace,
         retry_timeout=params["retry_timeout"],
     )
 

@@ -15,6 +15,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import Ref
 from ansible_collections.sendclean.email.plugins.module_utils._model import (
     DISABLE,
     ENABLE,
+    LIMITS,
     Bindings,
     Intent,
     Listing,
@@ -93,8 +94,9 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
             _claim(aliases, user.alias, f'alias "{user.alias}"', user.place)
             plans[index] = plan_user(user, listing, bindings, names)
             planned = plans[index].user
-            if planned is not None:
-                _claim(names, planned.smtp_user_name, planned.smtp_user_name, user.place)
+            # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
+            name = planned.smtp_user_name if planned else user.smtp_user_name
+            _claim(names, name, str(name), user.place)
         except RefusedError as error:
             problems[index] = f"{user.place}: {error}" if user.place else str(error)
     if problems:
@@ -166,7 +168,7 @@ def _plan_present(
 
 
 def _plan_creation(wanted: Wanted) -> Plan:
-    missing = [name for name in ("total_limit", "hourly_limit") if name not in wanted.limits()]
+    missing = [name for name in LIMITS if name not in wanted.limits()]
     if missing:
         raise RefusedError(
             f'{" and ".join(missing)} must be given: alias "{wanted.alias}" has no user yet, '
@@ -201,9 +203,7 @@ def _not_listed(wanted: Wanted, bound: str | None, bindings: Bindings) -> Refuse
     )
 
 
-def begun_creation(
-    wanted: Wanted, listing: Listing, bindings: Bindings, taken: Collection[str] = ()
-) -> str | None:
+def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: Collection[str]) -> str | None:
     """Return the user that a creation left unfinished has made for the alias, if the listing shows one.
 
     Raises RefusedError where several users could be it.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import (
     VERIFY_SECONDS,
-    creation_window,
     list_with_young,
+    lost_answer_window,
     utc_now,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
@@ -29,90 +30,69 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import (
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing, User
 
 
-@dataclass(frozen=True)
-class Reset:
-    """Whose password to reset, by ``smtp_user_name`` or ``alias``, and under which conditions; all have to hold."""
+def reset_password(client: Client, file: BindingsFile | None, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Reset the password of ``alias`` or ``smtp_user_name`` if the guards ``current_password`` and ``max_age_days`` allow it.
 
-    smtp_user_name: str | None = None
-    alias: str | None = None
-    current_password: str | None = field(default=None, repr=False)
-    max_age_days: float | None = None
-
-
-@dataclass(frozen=True)
-class ResetDone:
-    """What came of it. ``password`` is the new one; None where it was not reset."""
-
-    smtp_user_name: str
-    alias: str | None
-    changed: bool
-    password: str | None = field(default=None, repr=False)
-
-    def facts(self) -> dict[str, Any]:
-        """Return the task's result."""
-        facts = {"changed": self.changed, "smtp_user_name": self.smtp_user_name, "alias": self.alias}
-        return {**facts, "smtp_password": self.password} if self.password else facts
-
-
-def reset_password(client: Client, file: BindingsFile | None, reset: Reset, check_mode: bool) -> ResetDone:
-    """Reset a password if the guards allow it. Raises SendCleanError."""
+    Returns the task's result. Raises SendCleanError.
+    """
     # With the lock two runs at once do not both find the password too old.
     with file.lock() if file and not check_mode else contextlib.nullcontext():
         bindings = file.read() if file else Bindings()
-        listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [reset.alias])
-        user = _find(reset, listing, bindings)
-        name, alias = user.smtp_user_name, bindings.alias_of(user.smtp_user_name)
-        due = _is_due(reset, user, bindings.password_times.get(name))
+        listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [params["alias"]])
+        user = _find(params, listing, bindings)
+        result: dict[str, Any] = {"smtp_user_name": user.smtp_user_name, "alias": bindings.alias_of(user.smtp_user_name)}
+        due = _is_due(params, user, bindings.password_times.get(user.smtp_user_name))
         if not due or check_mode:
-            return ResetDone(name, alias, changed=due)
-        password, problem = _reset(client, user)
-        if isinstance(problem, VerificationError):
-            raise problem
-        done = ResetDone(name, alias, changed=True, password=password)
+            return {**result, "changed": due}
+        # Whatever fails after the reset, the new password must not be lost.
+        result["smtp_password"], problem = _reset(client, user)
         try:
+            if isinstance(problem, VerificationError):
+                # As far as one can see it is not in force: nothing has changed yet, and no time is to be kept.
+                raise problem
+            result["changed"] = True
             if file:
-                file.record_password_time(name, utc_now())
+                file.record_password_time(user.smtp_user_name, utc_now())
             if problem:
                 raise problem
         except SendCleanError as error:
-            # Whatever fails after the reset, the new password must not be lost.
-            error.done = done.facts()
+            error.done = result
             raise
-        return done
+        return result
 
 
-def _find(reset: Reset, listing: Listing, bindings: Bindings) -> User:
-    name = reset.smtp_user_name
-    if reset.alias is not None:
-        name = bindings.aliases.get(reset.alias)
+def _find(params: Mapping[str, Any], listing: Listing, bindings: Bindings) -> User:
+    name, alias = params["smtp_user_name"], params["alias"]
+    if alias is not None:
+        name = bindings.aliases.get(alias)
         if name is None:
             raise RefusedError(
-                f'alias "{reset.alias}" has no user in bindings_path: create or adopt one with sendclean.email.smtp_user'
+                f'alias "{alias}" has no user in bindings_path: create or adopt one with sendclean.email.smtp_user'
             )
-    user = listing.get(name or "")
+    user = listing.get(name)
     if user is None:
-        option = "alias" if reset.alias else "smtp_user_name"
+        option = "smtp_user_name" if alias is None else "alias"
         raise RefusedError(f"{name} is not in the account: check {option}, and owner_id")
     return user
 
 
-def _is_due(reset: Reset, user: User, password_time: datetime.datetime | None) -> bool:
-    if reset.current_password is not None:
+def _is_due(params: Mapping[str, Any], user: User, password_time: datetime.datetime | None) -> bool:
+    if params["current_password"] is not None:
         if user.password is None:
             raise RefusedError(
                 "current_password cannot be compared: listSmtp shows no password for this user. Leave it out, "
                 "and guard with max_age_days instead"
             )
-        if user.password != reset.current_password:
+        if user.password != params["current_password"]:
             return False
-    if reset.max_age_days is None or password_time is None:
+    if params["max_age_days"] is None or password_time is None:
         return True
-    return (utc_now() - password_time).total_seconds() > reset.max_age_days * 86400
+    return (utc_now() - password_time).total_seconds() > params["max_age_days"] * 86400
 
 
 def _reset(client: Client, user: User) -> tuple[str, SendCleanError | None]:
     """Reset once, whatever becomes of the answer. Return the new password, and what could not be verified of it."""
-    for attempt in range(1, MAX_ATTEMPTS + 1):
+    for attempt in itertools.count(1):
         try:
             password = client.reset_smtp_password(user.smtp_user_name)
         except CallError as error:
@@ -125,12 +105,11 @@ def _reset(client: Client, user: User) -> tuple[str, SendCleanError | None]:
                 raise
         else:
             return _verified(client, user, password)
-    raise AssertionError("unreachable")
 
 
 def _changed_password(client: Client, user: User) -> str | None:
     """Look for the password of a reset whose answer is lost."""
-    for listing in client.listings(creation_window(client)):
+    for listing in client.listings(lost_answer_window(client)):
         shown = listing.get(user.smtp_user_name)
         if shown and shown.password not in (None, user.password):
             return shown.password

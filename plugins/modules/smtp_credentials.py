@@ -15,7 +15,7 @@ author:
   - sendclean.email contributors (@sendclean-email)
 description:
   - Writes the names and passwords of SMTP users, as the account shows them, into a vars file that is encrypted with Ansible's
-    vault, and rewrites it only when a password is new, a user is new or a user is gone.
+    vault, and rewrites it only when a password or name is new, a user is new or gone, or O(vault_id) is another one.
   - It encrypts with the vault secrets that the run was started with, by C(--vault-id), C(--vault-password-file),
     C(--ask-vault-pass), C(ANSIBLE_VAULT_PASSWORD_FILE) or what AWX injects. Without one it fails before any call. Plain text
     is never written.

@@ -109,18 +109,20 @@ from ansible_collections.sendclean.email.plugins.module_utils._bindings import B
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
 from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, run
-from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_empty
-from ansible_collections.sendclean.email.plugins.module_utils._reset import Reset, reset_password
+from ansible_collections.sendclean.email.plugins.module_utils._options import name_problems, refuse_empty
+from ansible_collections.sendclean.email.plugins.module_utils._reset import reset_password
 
 
 def reset(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
     """Reset the password if the guards allow it, and return the task's result."""
-    refuse_empty(params, "smtp_user_name", "alias", "current_password")
+    # Also where a name is given as null, which Ansible takes for given.
+    for problem in name_problems(params):
+        raise problem
+    refuse_empty(params, "current_password")
     age = params["max_age_days"]
     if age is not None and (isinstance(age, bool) or not (math.isfinite(age) and age >= 0)):
         raise OptionError("max_age_days", f"must be a number of days, 0 or more, not {str(age).lower()}")
-    asked = Reset(**{name: params[name] for name in ("smtp_user_name", "alias", "current_password", "max_age_days")})
-    return reset_password(client, file, asked, check_mode).facts()
+    return reset_password(client, file, params, check_mode)
 
 
 def main() -> None:

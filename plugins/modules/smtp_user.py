@@ -145,7 +145,7 @@ smtp_user:
       sample: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER
 operations:
   description: The calls that wrote to the account or, in check mode, would.
-  returned: always
+  returned: when the account could be listed and nothing was refused
   type: list
   elements: dict
   contains:

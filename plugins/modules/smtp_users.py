@@ -164,7 +164,7 @@ summary:
   description:
     - How many users there are of each action.
     - In check mode also C(estimated_calls), how many calls the real run makes, and C(estimated_minutes), how long they take
-      at O(requests_per_minute).
+      at O(requests_per_minute) at least, since pacing stays somewhat below it.
   returned: when the account could be listed and nothing was refused
   type: dict
   sample:
@@ -281,13 +281,13 @@ def wanted_users(users: Sequence[Mapping[str, Any]], client: Client, file: Bindi
     problems: list[str] = []
     for index, user in enumerate(users):
         place = f"users[{index}]"
-        names, limits = list(name_problems(user, place)), list(limit_problems(user, place))
+        names = list(name_problems(user, place))
         if user["alias"] is not None and file is None:
             names.append(OptionError(f"{place}.alias", "needs bindings_path"))
-        problems += map(str, names + limits)
+        problems += map(str, [*names, *limit_problems(user, place)])
         if not names:
-            # Other limits stand in for wrong ones: what else is wrong with the user is to be found, too.
-            wanted.append(Wanted.of({**user, "total_limit": 1, "hourly_limit": 1} if limits else user, place))
+            # Also with wrong limits, which are not sent: what else is wrong with the user is to be found, too.
+            wanted.append(Wanted.of(user, place))
     if problems:
         try:
             enforce(client, file, wanted, check_mode=True)

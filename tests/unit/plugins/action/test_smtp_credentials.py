@@ -177,7 +177,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no-bindings": ({"bindings_path": None}, "bindings_path must be given unless smtp_user_names"),
     "aliases-alone": ({"bindings_path": None, "aliases": ["billing"]}, "required by 'aliases': bindings_path"),
     "bad-bindings": ({"bindings_path": "/dev/null"}, "bindings_path is not a regular file"),
-    "boolean": ({"timeout": True}, "timeout must be a positive number of seconds, not true"),
+    "boolean": ({"timeout": True}, "timeout must be a positive number of seconds, up to 1000000, not true"),
     "number": ({"timeout": TOKEN}, "argument 'timeout' is of type"),
     "unknown": ({"password": 1}, "Unsupported parameters for (smtp_credentials): password. Supported parameters include"),
     "http": ({"api_url": "http://example.com/v1.0"}, "api_url must begin with https://"),

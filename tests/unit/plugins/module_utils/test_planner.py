@@ -181,7 +181,7 @@ def test_a_begun_creation_has_made_the_only_new_unbound_user_with_its_limits(
         with pytest.raises(RefusedError, match=", ".join(candidates)):
             plan_user(CREATE, LISTED, bindings)
         return
-    assert begun_creation(CREATE, LISTED, bindings) == (candidates[0] if candidates else None)
+    assert begun_creation(CREATE, LISTED, bindings, set()) == (candidates[0] if candidates else None)
     plan = plan_user(CREATE, LISTED, bindings)
     assert plan.create is not bool(candidates)
     assert plan.adopt == (candidates[0] if candidates else None)

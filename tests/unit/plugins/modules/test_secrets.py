@@ -247,13 +247,10 @@ def test_a_listing_that_makes_no_sense_is_not_quoted(
 def test_the_objects_that_hold_secrets_do_not_show_them_in_a_traceback(server: RunningServer) -> None:
     from ansible_collections.sendclean.email.plugins.module_utils._model import User
     from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
-    from ansible_collections.sendclean.email.plugins.module_utils._reset import Reset, ResetDone
 
     holders = [
         Connection(server.base_url, OWNER, "Zq4~Xw7#"),
         User("smtp1", "Enable", 1, 1, "Zq4~Xw7#"),
-        Reset("smtp1", current_password="Zq4~Xw7#"),
-        ResetDone("smtp1", None, True, "Zq4~Xw7#"),
     ]
     assert all("Zq4~" not in repr(holder) for holder in holders)
 

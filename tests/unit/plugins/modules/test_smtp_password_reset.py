@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
+    TOKEN,
     FakeClock,
     RunModule,
     read_bindings,
+    run_main,
     snapshot,
     write_bindings,
 )
@@ -54,6 +56,18 @@ def test_without_a_guard_every_run_resets(account: Service, run_module: RunModul
     assert len({OLD, first["smtp_password"], second["smtp_password"]}) == 3
     assert second["smtp_password"] == password_of(account)
     assert len(account.calls("resetSmtpPassword")) == 2
+
+
+@pytest.mark.parametrize("value", [None, " "])
+def test_nobody_is_refused_before_any_call(
+    value: str | None, account: Service, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Null, too, which Ansible takes for given."""
+    shared = {"owner_id": OWNER, "token": TOKEN, "api_url": server.base_url}
+    failed = run_main(monkeypatch, "smtp_password_reset", {**shared, "smtp_user_name": value})
+    assert failed.failed
+    assert "smtp_user_name" in failed.msg
+    assert account.log == []
 
 
 # Guards, when the last reset was (None: not known), and whether a reset is due.
@@ -268,6 +282,13 @@ def test_a_reset_that_does_not_show_is_an_error(account: Service, run_module: Ru
     assert failed.failed
     assert NAME in failed.msg
     assert len(account.calls("resetSmtpPassword")) == 1
+
+
+def test_a_new_password_that_does_not_show_yet_is_not_lost(account: Service, run_module: RunModule, fast: FakeClock) -> None:
+    account.settings = Settings(listing_lag=3600)
+    failed = run_module("smtp_password_reset", smtp_user_name=NAME)
+    assert failed.failed
+    assert failed["smtp_password"] == password_of(account) != OLD
 
 
 def test_a_new_password_is_not_lost_when_its_time_cannot_be_written(

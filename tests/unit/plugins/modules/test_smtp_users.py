@@ -117,6 +117,14 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     ),
     "an alias that is bound to another": ([{"alias": "bound", "smtp_user_name": "smtp2"}], ["users[0]: alias", "bound to smtp1"]),
     "a user that has another alias": ([{"alias": "a", "smtp_user_name": "smtp1"}], ['smtp_user_name smtp1 already has']),
+    "twice somebody who is not there": (
+        [{"smtp_user_name": "nowhere", "state": "absent"}] * 2,
+        ["users[1]: nowhere is asked for twice, also in users[0]"],
+    ),
+    "a wrong limit and a missing one": (
+        [{"alias": "a", "total_limit": 0}],
+        ["users[0].total_limit must be a positive integer, not 0", "users[0]: hourly_limit must be given"],
+    ),
     "nobody": ([{"alias": "a", **LIMITS}, {"total_limit": 1}], ["users[1] needs an alias or a smtp_user_name"]),
     "many at once": (
         [
