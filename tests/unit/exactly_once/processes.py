@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ansible_collections.sendclean.email.plugins.module_utils import _bindings
+from ansible_collections.sendclean.email.plugins.module_utils import _files
 from unit.exactly_once.playground import MODULES, Result, Steps, run_module
 
 # A server process that has imported all this, and that has no threads, forks one process for each run.
@@ -42,7 +42,7 @@ class Process:
         signal_number: int = 0,
         start: Any = None,
         cwd: Path | None = None,
-        lock_timeout: float = _bindings.LOCK_TIMEOUT,
+        lock_timeout: float = _files.LOCK_TIMEOUT,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
@@ -120,7 +120,7 @@ def _run(
     with contextlib.ExitStack() as stack:
         stderr = stack.enter_context(open(os.path.join(folder, "stderr"), "w", encoding="utf-8"))
         os.dup2(stderr.fileno(), 2)
-        stack.enter_context(mock.patch.object(inspect.unwrap(_bindings.BindingsFile.lock), "__defaults__", (lock_timeout,)))
+        stack.enter_context(mock.patch.object(inspect.unwrap(_files.DurableFile.lock), "__defaults__", (lock_timeout,)))
         stack.enter_context(steps.watched())
         if start is not None:
             start.wait(60)
