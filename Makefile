@@ -20,7 +20,7 @@ RUN := env HOME="$(BUILD)/home" PATH="$(VENV)/bin:$(PATH)" ANSIBLE_HOME="$(BUILD
 RUN_STAGED := cd "$(STAGED)" && $(RUN) ANSIBLE_COLLECTIONS_PATH="$(BUILD)"
 
 TESTS := unit integration lint sanity importer docs-lint changelog-lint
-.PHONY: help demo test $(TESTS) coverage test-matrix bench soak setup stage installed clean check-python
+.PHONY: help demo docs test $(TESTS) coverage test-matrix bench soak setup stage installed clean check-python
 # One folder for all: targets wait for each other, whatever -j says.
 .NOTPARALLEL:
 
@@ -32,6 +32,9 @@ help:  ## print this list
 
 demo: installed  ## watch Ansible manage SMTP users on a simulated SendClean
 	@$(RUN) python tests/tools/demo.py
+
+docs: setup $(BUILD)/site/done  ## make the documentation site in .build/site
+	@echo "The site begins at $(BUILD)/site/index.html"
 
 test: check-python  ## run all tests: the parts below, then a summary
 	@$(PYTHON) tests/tools/run_parts.py "$(MAKE)" "$(BUILD)/summary.txt" setup $(TESTS)
@@ -61,8 +64,8 @@ sanity: setup  ## run ansible-test sanity
 importer: setup  ## let galaxy-importer judge the built artifact
 	@$(RUN) python tests/tools/importer.py "$(BUILD)"/artifact/*.tar.gz
 
-docs-lint: setup  ## check the documentation of the plugins
-	@$(RUN_STAGED) antsibull-docs lint-collection-docs --plugin-docs .
+docs-lint: docs  ## check the documentation: make the site, where each warning is an error, and look at its pages
+	@$(RUN) python -m pytest -q tests/site
 
 changelog-lint: setup  ## check the changelog and its fragments
 	@$(RUN_STAGED) antsibull-changelog lint
@@ -111,7 +114,8 @@ $(VENV)/user: tests/requirements-demo.txt requirements.txt | $(VENV)/bin/python
 	@$(PIP_INSTALL) -r tests/requirements-demo.txt
 	@touch "$@"
 
-$(VENV)/developer: tests/requirements.txt tests/requirements-pytest.txt $(wildcard tests/*/requirements.txt) $(VENV)/user
+$(VENV)/developer: tests/requirements.txt tests/requirements-pytest.txt $(wildcard tests/*/requirements.txt) \
+		docs/site/requirements.txt $(VENV)/user
 	@echo "Installing into .venv: $<"
 	@$(PIP_INSTALL) -r tests/requirements.txt
 	@touch "$@"
@@ -131,4 +135,16 @@ $(BUILD)/installed/done: $(BUILD)/staged $(VENV)/user | $(BUILD)/home
 	@$(RUN_STAGED) ansible-galaxy collection build --output-path "$(BUILD)/artifact" >/dev/null
 	@$(RUN) ansible-galaxy collection install --offline --no-deps -p "$(BUILD)/installed" \
 		"$(BUILD)"/artifact/*.tar.gz >/dev/null
+	@touch "$@"
+
+# What git knows, beside what antsibull-docs makes of the installed collection.
+$(BUILD)/site/done: $(BUILD)/staged $(BUILD)/installed/done $(VENV)/developer
+	@rm -rf "$(BUILD)/site" "$(BUILD)/site-source"
+	@git -C "$(STAGED)" checkout-index --all --prefix="$(BUILD)/site-source/"
+	@mv "$(BUILD)/site-source/docs/site/index.rst" "$(BUILD)/site-source"
+	@mkdir -m 755 "$(BUILD)/site-source/reference"
+	@$(RUN) antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
+		--dest-dir "$(BUILD)/site-source/reference" sendclean.email
+	@$(RUN) sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --fresh-env \
+		--conf-dir docs/site --doctree-dir "$(BUILD)/site-doctrees" "$(BUILD)/site-source" "$(BUILD)/site"
 	@touch "$@"
