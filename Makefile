@@ -65,6 +65,7 @@ importer: setup  ## let galaxy-importer judge the built artifact
 	@$(RUN) python tests/tools/importer.py "$(BUILD)"/artifact/*.tar.gz
 
 docs-lint: docs  ## check the documentation: make the site, where each warning is an error, and look at its pages
+	@$(RUN_STAGED) antsibull-docs lint-collection-docs --plugin-docs .
 	@$(RUN) python -m pytest -q tests/site
 
 changelog-lint: setup  ## check the changelog and its fragments

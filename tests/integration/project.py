@@ -76,7 +76,7 @@ class Project:
 
         Fails the test where a secret is in the output, or afterwards in a file that had none before.
         """
-        before = self._files_with_secrets()
+        before = self.files_with_secrets()
         tool, *arguments = shlex.split(command)
         variables = {**self.environment, **environment}
         finished = subprocess.run(
@@ -92,7 +92,7 @@ class Project:
         # Who decrypts a file asks for what is in it.
         shown = [] if tool == "ansible-vault" else self.secrets_in(finished.stdout)
         assert not shown, f"{command} has shown {shown}: {finished.stdout.partition(shown[0])[0][-1000:]}"
-        left = self._files_with_secrets() - before
+        left = self.files_with_secrets() - before
         assert not left, f"{command} has left a secret in {left}"
         return Run(finished.returncode, finished.stdout)
 
@@ -104,7 +104,7 @@ class Project:
             shown = [secret for secret in shown if not hidden(secret, unasked)]
         return shown
 
-    def _files_with_secrets(self) -> set[Path]:
+    def files_with_secrets(self) -> set[Path]:
         """Return the project's files that have a secret in them."""
         files = (path for path in self.folder.rglob("*") if path.is_file() and path.name not in CONSUMERS_FILES)
         return {path for path in files if self.secrets_in(path.read_text(encoding="utf-8", errors="replace"))}

@@ -1,0 +1,276 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Jobs as AWX runs them, on what docs/awx.md tells a team to write.
+
+AWX makes a folder for each job, sends it to a container, in which ansible-runner works on it, and takes in what that sends back.
+Here a process stands for the container. It gets nothing but what AWX sends, and its folder is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import select
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+import psutil
+import pytest
+import yaml
+from integration.project import OWNER_ID, TOKEN, Project
+from integration.test_documents import blocks
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from simulator import Service
+
+GUIDE = {
+    named[1]: text
+    for unused, text in blocks(Path(__file__).resolve().parents[2] / "docs" / "awx.md")
+    if (named := re.match(r"# (\S+)\n", text))
+}
+# Where the guide mounts the volume.
+(MOUNT,) = yaml.safe_load(GUIDE["container-group.yml"])["spec"]["containers"][0]["volumeMounts"]
+
+# Nothing takes that long. A test that waits fails then.
+SECONDS = 120
+
+
+def as_script(inventory: dict[str, Any]) -> dict[str, Any]:
+    """Return what the script prints that AWX makes of an inventory."""
+    groups = {name: {**group, "hosts": list(group["hosts"])} for name, group in inventory.items()}
+    return {**groups, "_meta": {"hostvars": {host: own for group in inventory.values() for host, own in group["hosts"].items()}}}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What AWX shows of a job."""
+
+    status: str
+    changed: int
+    output: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job at work."""
+
+    folder: Path
+    container: psutil.Popen
+
+    def finish(self) -> Outcome:
+        """Take in what the container sends, until it ends."""
+        events: list[dict[str, Any]] = []
+        done = ansible_runner.interface.run(
+            streamer="process",
+            quiet=True,
+            _input=self.container.stdout,
+            # True: it is also written to a file, where it is searched for secrets.
+            event_handler=lambda event: events.append(event) or True,
+            private_data_dir=str(self.folder),
+            ident=self.folder.name,
+        )
+        self.container.wait()
+        changed = [event["event_data"]["changed"] for event in events if event["event"] == "playbook_on_stats"]
+        output = "\n".join(event["stdout"] for event in events)
+        return Outcome(done.status, sum(sum(hosts.values()) for hosts in changed), output)
+
+
+class Awx:
+    """An AWX with the guide's project and credential type, and the volume that it mounts."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.volume = project.folder / "volume"
+        self.injector = self.guide("credential-type/injector.yml")
+        project.write("repository/enforce.yml", GUIDE["enforce.yml"])
+        self.inventory = as_script(self.guide("inventory.yml"))
+        self.jobs: list[Job] = []
+        credential = ("SENDCLEAN_OWNER_ID", "SENDCLEAN_TOKEN", "SENDCLEAN_API_URL")
+        self.inputs = dict(zip(("owner_id", "token", "api_url"), map(project.environment.pop, credential), strict=True))
+
+    def guide(self, path: str) -> Any:
+        """Return a file of the guide, with the volume where it is here."""
+        return yaml.safe_load(GUIDE[path].replace(MOUNT["mountPath"], str(self.volume)))
+
+    def start(self, *arguments: str) -> Job:
+        """Start a job. It has a vault credential, too."""
+        folder = self.project.folder / "awx" / str(len(self.jobs) + 1)
+        container = self.project.folder / "container" / folder.name
+        render = ImmutableSandboxedEnvironment().from_string
+        environment = {name: render(text).render(self.inputs) for name, text in self.injector.get("env", {}).items()}
+        shutil.copytree(self.project.folder / "repository", folder / "project")
+        arguments = ("-u", "root", *arguments, "--ask-vault-pass", "-e", f"@{container}/env/injected")
+        for path, text in {
+            "inventory/hosts": f"#!/usr/bin/env python3\nprint({json.dumps(self.inventory)!r})\n",
+            "env/injected": yaml.safe_dump(self.injector.get("extra_vars", {})),
+            "env/extravars": yaml.safe_dump({"awx_job_id": len(self.jobs) + 1}),
+            "env/cmdline": shlex.join(arguments),
+            # AWX leaves it at 5 seconds, after which ansible-runner notices that a job is to end.
+            "env/settings": json.dumps({"suppress_ansible_output": True, "suppress_output_file": True, "pexpect_timeout": 0.2}),
+        }.items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+        (folder / "inventory" / "hosts").chmod(0o700)
+        with tempfile.TemporaryFile() as payload:
+            ansible_runner.interface.run(
+                streamer="transmit",
+                _output=payload,
+                cancel_callback=bool,
+                private_data_dir=str(folder),
+                ident=folder.name,
+                playbook="enforce.yml",
+                inventory=str(folder / "inventory" / "hosts"),
+                envvars=environment,
+                passwords={r"Vault password:\s*?$": "for ansible-vault"},
+                suppress_env_files=True,
+                fact_cache_type="jsonfile",
+            )
+            payload.seek(0)
+            process = psutil.Popen(
+                [Path(sys.executable).parent / "ansible-runner", "worker", f"--private-data-dir={container}", "--delete"],
+                stdin=payload,
+                stdout=subprocess.PIPE,
+                env=self.project.environment,
+            )
+        self.jobs.append(Job(folder, process))
+        return self.jobs[-1]
+
+
+@pytest.fixture
+def awx(project: Project) -> Iterator[Awx]:
+    """An AWX. What its jobs leave holds no secret but the token, in the one file where ansible-runner keeps the environment."""
+    (project.folder / "inventory" / "hosts.yml").unlink()
+    awx = Awx(project)
+    awx.volume.mkdir()
+    yield awx
+    # Where a test has failed.
+    for job in awx.jobs:
+        if job.container.poll() is None:
+            kill([*job.container.children(recursive=True), job.container])
+    commands = {path for path in project.files_with_secrets() if path.match("artifacts/*/command")}
+    assert project.files_with_secrets() == commands
+    for command in commands:
+        given = json.loads(command.read_text(encoding="utf-8"))
+        assert given["env"].pop("SENDCLEAN_TOKEN") == TOKEN
+        assert not project.secrets_in(json.dumps(given))
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """Kill what still runs."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def aliases(bindings: Path) -> dict[str, str]:
+    """Return which user each alias got."""
+    (accounts,) = json.loads(bindings.read_text(encoding="utf-8"))["accounts"].values()
+    return dict(accounts[OWNER_ID]["aliases"])
+
+
+def test_each_job_finds_what_the_one_before_left_on_the_volume_and_without_the_path_nothing(awx: Awx, service: Service) -> None:
+    planned = awx.start("--check").finish()
+    assert (planned.status, planned.changed) == ("successful", 2)
+    assert {entry.call for entry in service.log} == {"listSmtp"}
+    assert "newsletter" in (awx.volume / "plan-production.html").read_text(encoding="utf-8")
+
+    assert awx.start("--diff", "-vvvv").finish().changed == 2
+    users = sorted(user.smtp_user_name for user in service.users(OWNER_ID))
+    assert aliases(awx.volume / "bindings.json") == dict(zip(["billing", "newsletter"], users, strict=True))
+    assert awx.start().finish().changed == 0
+    assert len(service.users(OWNER_ID)) == 2
+
+    # The role's own place for the file is in the folder of the job. The guide also warns of a purge.
+    del awx.injector["extra_vars"]
+    assert awx.start("-e", "smtp_users_purge=true").finish().status == "successful"
+    statuses = {user.smtp_user_name: user.status for user in service.users(OWNER_ID)}
+    assert len(statuses) == 4
+    assert [name for name, status in statuses.items() if status == "Disable"] == users
+
+
+def test_without_the_volume_nothing_happens(awx: Awx, service: Service) -> None:
+    awx.volume.rmdir()
+    outcome = awx.start().finish()
+    assert outcome.status == "failed"
+    assert f"bindings_path lies in a folder that does not exist: {awx.volume}" in outcome.output
+    assert not service.log
+
+
+def test_a_job_is_cancelled_and_two_at_once_go_on_from_there(awx: Awx, service: Service) -> None:
+    variables = awx.inventory["sendclean_accounts"]["vars"]
+    # This is about the users alone.
+    del variables["smtp_users_report_path"], variables["smtp_users_credentials_file"]
+    # A task whose answer is held back does not go on by itself.
+    variables["smtp_users_timeout"] = SECONDS
+    cancelled = hold_back(service)
+    job = awx.start()
+    assert cancelled.begun.wait(SECONDS)
+    inside = job.container.children(recursive=True)
+    # What Kubernetes sends when a pod is deleted. Then all processes of the container go.
+    job.container.terminate()
+    assert job.finish().status == "canceled"
+    kill(inside)
+    cancelled.go_on.set()
+    assert len(service.users(OWNER_ID)) == 1
+
+    first = hold_back(service)
+    jobs = [awx.start()]
+    assert first.begun.wait(SECONDS)
+    with opened(awx.volume / "bindings.json.lock") as times:
+        jobs.append(awx.start())
+        # Once would do without waiting.
+        assert times(3)
+    first.go_on.set()
+    outcomes = [job.finish() for job in jobs]
+
+    assert [outcome.status for outcome in outcomes] == ["successful"] * 2
+    assert [outcome.changed for outcome in outcomes] == [1, 0]
+    assert len(service.users(OWNER_ID)) == 2
+    assert set(aliases(awx.volume / "bindings.json").values()) == {user.smtp_user_name for user in service.users(OWNER_ID)}
+
+
+@dataclass(frozen=True)
+class Held:
+    """A creation that is carried out and whose answer waits."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+
+def hold_back(service: Service) -> Held:
+    """Hold back the answer to the next creation, and to those after it, until told to go on."""
+    held = Held()
+
+    def wait(call: str, unused_owner_id: str) -> None:
+        if call == "addSmtp":
+            held.begun.set()
+            held.go_on.wait(SECONDS)
+
+    service.after_call = wait
+    return held
+
+
+@contextlib.contextmanager
+def opened(file: Path) -> Iterator[Callable[[int], bool]]:
+    """Return what waits until a file was opened so many times. Who waits for a lock opens its file again and again."""
+    kernel = ctypes.CDLL(None)
+    watch = kernel.inotify_init()
+    kernel.inotify_add_watch(watch, os.fsencode(file), 0x20)  # IN_OPEN
+    try:
+        # Each event is read by itself, and is 16 bytes long.
+        yield lambda times: all(select.select([watch], [], [], SECONDS)[0] and os.read(watch, 16) for unused in range(times))
+    finally:
+        os.close(watch)
