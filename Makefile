@@ -73,7 +73,7 @@ changelog-lint: setup  ## check the changelog and its fragments
 
 # --- beside them ----------------------------------------------------------------------------------------------
 
-test-matrix: setup  ## run unit and integration tests on each supported pair; choose with PAIRS="2.17-3.11 ..."
+test-matrix: setup  ## run tests on each supported pair of ansible-core and Python; choose with PAIRS="2.17-3.11 ..."
 	@$(RUN) python tests/tools/matrix.py $(PAIRS)
 
 coverage: setup  ## report the lines and branches of the plugins' utilities that the unit tests do not reach

@@ -21,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Test the code as it stands now, and let playbooks find the collection and this Python."""
     if "ansible_collections" in ROOT.parts:
         return  # ansible-test runs the staged copy and has its own arrangements
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(BUILD / "hypothesis"))
     if not hasattr(config, "workerinput"):  # a worker of pytest-xdist leaves it to the main process
         subprocess.run([sys.executable, str(ROOT / "tests" / "tools" / "stage.py")], check=True)
         # Python has already looked for .build, and found none in a fresh clone.

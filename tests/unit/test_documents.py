@@ -72,10 +72,15 @@ def test_the_readme_lists_the_versions_that_are_tested(monkeypatch: pytest.Monke
     assert load("meta/runtime.yml")["requires_ansible"] == f">={rows[0][0]}.0"
 
 
-def test_the_readme_says_what_the_modules_need() -> None:
+def test_the_readme_says_what_the_modules_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "tools"))
     needed = re.findall(r"^requests.+$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     python = load("tests/config.yml")["modules"]["python_requires"]
     assert f"Python {python.removeprefix('>=')} or newer, `{needed[0]}`" in README
+    matrix = importlib.import_module("matrix")
+    tried = (matrix.TARGET_PYTHON, matrix.TARGET_REQUESTS)
+    assert tried == (python.removeprefix(">="), needed[0].removeprefix("requests>="))
+    assert "Python {} and requests {}".format(*tried) in README
     assert f"'{needed[0]}'" in README
 
 
