@@ -54,6 +54,12 @@ def as_script(inventory: dict[str, Any]) -> dict[str, Any]:
     return {**groups, "_meta": {"hostvars": {host: own for group in inventory.values() for host, own in group["hosts"].items()}}}
 
 
+def environment(injector: dict[str, Any], inputs: dict[str, str]) -> dict[str, str]:
+    """Return the environment that AWX gives a job for a credential with these inputs."""
+    render = ImmutableSandboxedEnvironment().from_string
+    return {name: render(text).render(inputs) for name, text in injector["env"].items()}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What AWX shows of a job."""
@@ -109,8 +115,6 @@ class Awx:
         """Start a job. It has a vault credential, too."""
         folder = self.project.folder / "awx" / str(len(self.jobs) + 1)
         container = self.project.folder / "container" / folder.name
-        render = ImmutableSandboxedEnvironment().from_string
-        environment = {name: render(text).render(self.inputs) for name, text in self.injector.get("env", {}).items()}
         shutil.copytree(self.project.folder / "repository", folder / "project")
         arguments = ("-u", "root", *arguments, "--ask-vault-pass", "-e", f"@{container}/env/injected")
         for path, text in {
@@ -133,7 +137,7 @@ class Awx:
                 ident=folder.name,
                 playbook="enforce.yml",
                 inventory=str(folder / "inventory" / "hosts"),
-                envvars=environment,
+                envvars=environment(self.injector, self.inputs),
                 passwords={r"Vault password:\s*?$": "for ansible-vault"},
                 suppress_env_files=True,
                 fact_cache_type="jsonfile",
@@ -181,7 +185,16 @@ def aliases(bindings: Path) -> dict[str, str]:
     return dict(accounts[OWNER_ID]["aliases"])
 
 
-def test_each_job_finds_what_the_one_before_left_on_the_volume_and_without_the_path_nothing(awx: Awx, service: Service) -> None:
+def test_the_credential_type_hides_the_token_and_needs_no_url() -> None:
+    fields = yaml.safe_load(GUIDE["credential-type/input.yml"])
+    assert [field["id"] for field in fields["fields"] if field.get("secret")] == ["token"]
+    # AWX gives what was left out as nothing, and an empty URL is refused.
+    filled_in = environment(yaml.safe_load(GUIDE["credential-type/injector.yml"]), dict.fromkeys(fields["required"], "x"))
+    assert filled_in["SENDCLEAN_API_URL"] == "https://api.sendclean.net/v1.0"
+    assert all(filled_in.values())
+
+
+def test_each_job_finds_what_is_on_the_volume_and_nothing_elsewhere(awx: Awx, service: Service) -> None:
     planned = awx.start("--check").finish()
     assert (planned.status, planned.changed) == ("successful", 2)
     assert {entry.call for entry in service.log} == {"listSmtp"}
