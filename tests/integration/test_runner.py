@@ -116,10 +116,9 @@ class Awx:
         folder = self.project.folder / "awx" / str(len(self.jobs) + 1)
         container = self.project.folder / "container" / folder.name
         shutil.copytree(self.project.folder / "repository", folder / "project")
-        arguments = ("-u", "root", *arguments, "--ask-vault-pass", "-e", f"@{container}/env/injected")
+        arguments = ("-u", "root", *arguments, "--ask-vault-pass")
         for path, text in {
             "inventory/hosts": f"#!/usr/bin/env python3\nprint({json.dumps(self.inventory)!r})\n",
-            "env/injected": yaml.safe_dump(self.injector.get("extra_vars", {})),
             "env/extravars": yaml.safe_dump({"awx_job_id": len(self.jobs) + 1}),
             "env/cmdline": shlex.join(arguments),
             # AWX leaves it at 5 seconds, after which ansible-runner notices that a job is to end.
@@ -207,7 +206,7 @@ def test_each_job_finds_what_is_on_the_volume_and_nothing_elsewhere(awx: Awx, se
     assert len(service.users(OWNER_ID)) == 2
 
     # The role's own place for the file is in the folder of the job. The guide also warns of a purge.
-    del awx.injector["extra_vars"]
+    del awx.injector["env"]["SENDCLEAN_BINDINGS_PATH"]
     assert awx.start("-e", "smtp_users_purge=true").finish().status == "successful"
     statuses = {user.smtp_user_name: user.status for user in service.users(OWNER_ID)}
     assert len(statuses) == 4
