@@ -45,16 +45,14 @@ unit: setup  ## run the unit tests
 	@$(RUN) python -m pytest -q -n 2 tests/unit
 
 integration: setup  ## run the integration tests: real playbooks against the simulated service
-	@$(RUN) python -m pytest -q -n 2 tests/integration
+	@$(RUN) python -m pytest -q -n 2 --dist loadgroup tests/integration
 
 lint: setup  ## run ansible-lint, ruff and mypy
 	@failed=0; \
 	($(RUN_STAGED) ansible-lint) || failed=1; \
 	$(RUN) ruff check || failed=1; \
-	for package in module_utils plugin_utils action filter; do \
-		$(RUN) mypy -p "ansible_collections.sendclean.email.plugins.$$package" || failed=1; \
-	done; \
-	$(RUN) mypy -p simulator || failed=1; \
+	$(RUN) mypy $(foreach room,module_utils plugin_utils action filter,-p ansible_collections.sendclean.email.plugins.$(room)) \
+		-p simulator || failed=1; \
 	$(RUN) mypy tests/tools tests/conftest.py || failed=1; \
 	exit $$failed
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A simulated account, a folder as a user of the collection has one, and the real ansible-playbook."""
+"""A simulated account, and a folder as a user of the collection has one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from integration.project import OWNER_ID, TOKEN, Project
+from integration.project import OWNER_ID, TOKEN, Project, new_project
 from simulator import RunningServer, Service, serve
 
 ROOT = Path(__file__).resolve().parents[2]
-
-# What tests/conftest.py or the Makefile has set up. All other settings of the caller's would change what is tested.
-KEPT_SETTINGS = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_HOME", "ANSIBLE_PYTHON_INTERPRETER")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,31 +48,4 @@ def server(service: Service) -> Iterator[RunningServer]:
 @pytest.fixture
 def project(tmp_path: Path, service: Service, server: RunningServer) -> Project:
     """A project for that account."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("ANSIBLE_", "SENDCLEAN_")) or name in KEPT_SETTINGS
-    }
-    environment.update(
-        HOME=str(tmp_path / "home"),
-        ANSIBLE_NOCOLOR="1",
-        # All that a run leaves lies in the project, where it is searched for secrets.
-        ANSIBLE_LOCAL_TEMP=str(tmp_path / "home" / "local"),
-        ANSIBLE_REMOTE_TEMP=str(tmp_path / "home" / "remote"),
-        SENDCLEAN_API_URL=server.base_url,
-        SENDCLEAN_OWNER_ID=OWNER_ID,
-        SENDCLEAN_TOKEN=TOKEN,
-    )
-    project = Project(tmp_path, environment, service)
-    project.write("home/.keep", "")
-    # Beside the playbook, so that it wins over the machine's.
-    project.write("ansible.cfg", "")
-    variables = {
-        "ansible_connection": "local",
-        "api_url": server.base_url,
-        "control_url": server.control_url,
-        "sendclean_owner_id": OWNER_ID,
-        "sendclean_token": TOKEN,
-    }
-    project.write("inventory/hosts.yml", yaml.safe_dump({"all": {"hosts": {"sendclean": variables}}}))
-    return project
+    return new_project(tmp_path, service, server)

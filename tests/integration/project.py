@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simulator import Service
+import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
+from simulator import RunningServer, Service
 from unit.plugins.helpers import hidden
 
 # The account that all tests use. Its owner_id looks like a number in YAML, as real ones may.
@@ -24,6 +27,11 @@ TOKEN = "the-token-of-account-4711"
 
 # Where tasks of the guides, and of a test, put passwords in clear: the files that a mail server and applications read.
 CONSUMERS_FILES = {"sasl_passwd", "application.env", "loaded.json"}
+
+# What tests/conftest.py or the Makefile has set up. All other settings of the caller's would change what is tested.
+KEPT_SETTINGS = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_HOME", "ANSIBLE_PYTHON_INTERPRETER")
+# Where each account has its own in the inventory.
+NO_CREDENTIALS = {"SENDCLEAN_OWNER_ID": None, "SENDCLEAN_TOKEN": None}
 
 # Makes a run show all that it can: -vvvv and --diff, and each module's arguments, which newer versions leave out otherwise.
 VERBOSE = {"ANSIBLE_VERBOSITY": "4", "ANSIBLE_DIFF_ALWAYS": "1", "ANSIBLE_INJECT_INVOCATION": "1"}
@@ -39,7 +47,23 @@ class Run:
     @property
     def changed(self) -> int:
         """How many tasks have changed something, as the recap of a playbook run on one host says."""
-        return int(re.findall(r"\bok=\d+ +changed=(\d+)", self.output)[-1])
+        (number,) = self.counts("changed").values()
+        return number
+
+    def counts(self, what: str) -> dict[str, int]:
+        """Return how many tasks of each host were ok, changed, failed, as the recap says."""
+        return {host: int(number) for host, number in re.findall(rf"^(\S+) +: ok=.*\b{what}=(\d+)", self.output, re.MULTILINE)}
+
+    @property
+    def changes(self) -> list[int]:
+        """How many tasks, each entry of a loop counted, have changed something: one number for each play."""
+        return [len(re.findall(r"^changed: ", play, re.MULTILINE)) for play in self.output.split("\nPLAY [")[1:]]
+
+    @property
+    def failures(self) -> dict[str, Any]:
+        """The messages with which hosts failed."""
+        found = re.findall(r"^fatal: \[(\S+)\]: FAILED! => (.+)$", self.output, re.MULTILINE)
+        return {host: json.loads(result)["msg"] for host, result in found}
 
     def succeeded(self) -> Run:
         """Fail the test with the output, unless the command succeeded."""
@@ -66,10 +90,31 @@ class Project:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
+    def write_hosts(self, hosts: dict[str, dict[str, Any]], path: str = "inventory/hosts.yml") -> None:
+        """Make these hosts the accounts of the inventory."""
+        self.write(path, yaml.safe_dump({"sendclean_accounts": {"hosts": hosts}}))
+
+    def write_play(self, path: str, *tasks: dict[str, Any], **keywords: Any) -> None:
+        """Write a playbook of one play for all hosts."""
+        self.write(path, yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": list(tasks), **keywords}]))
+
+    def write_vault_password(self, path: str, password: str) -> None:
+        """Write a file with a vault password, which from now on is a secret."""
+        self.service.secrets.add(password)
+        self.write(path, password + "\n")
+
     def have_vault_password(self) -> None:
         """Give all runs a vault password, as a user does in the environment."""
-        self.write("home/vault-password", "for ansible-vault\n")
+        self.write_vault_password("home/vault-password", "what opens the vault")
         self.environment["ANSIBLE_VAULT_PASSWORD_FILE"] = str(self.folder / "home" / "vault-password")
+
+    def vault(self, password_file: str = "home/vault-password") -> VaultLib:
+        """Return what encrypts and decrypts with the password of a file."""
+        return VaultLib([("any", VaultSecret((self.folder / password_file).read_bytes().strip()))])
+
+    def decrypted(self, path: str, password_file: str = "home/vault-password") -> Any:
+        """Return what an encrypted vars file holds."""
+        return yaml.safe_load(self.vault(password_file).decrypt((self.folder / path).read_bytes()))
 
     def run(self, command: str, **environment: str | None) -> Run:
         """Run a tool of the environment that runs the tests; a variable that is None is taken away.
@@ -89,8 +134,7 @@ class Project:
             text=True,
             check=False,
         )
-        # Who decrypts a file asks for what is in it.
-        shown = [] if tool == "ansible-vault" else self.secrets_in(finished.stdout)
+        shown = self.secrets_in(finished.stdout)
         assert not shown, f"{command} has shown {shown}: {finished.stdout.partition(shown[0])[0][-1000:]}"
         left = self.files_with_secrets() - before
         assert not left, f"{command} has left a secret in {left}"
@@ -108,6 +152,38 @@ class Project:
         """Return the project's files that have a secret in them."""
         files = (path for path in self.folder.rglob("*") if path.is_file() and path.name not in CONSUMERS_FILES)
         return {path for path in files if self.secrets_in(path.read_text(encoding="utf-8", errors="replace"))}
+
+
+def new_project(folder: Path, service: Service, server: RunningServer) -> Project:
+    """Return a project in an empty folder, for the account that all tests use."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ANSIBLE_", "SENDCLEAN_")) or name in KEPT_SETTINGS
+    }
+    environment.update(
+        HOME=str(folder / "home"),
+        ANSIBLE_NOCOLOR="1",
+        # All that a run leaves lies in the project, where it is searched for secrets.
+        ANSIBLE_LOCAL_TEMP=str(folder / "home" / "local"),
+        ANSIBLE_REMOTE_TEMP=str(folder / "home" / "remote"),
+        SENDCLEAN_API_URL=server.base_url,
+        SENDCLEAN_OWNER_ID=OWNER_ID,
+        SENDCLEAN_TOKEN=TOKEN,
+    )
+    project = Project(folder, environment, service)
+    project.write("home/.keep", "")
+    # Beside the playbook, so that it wins over the machine's.
+    project.write("ansible.cfg", "")
+    variables = {
+        "ansible_connection": "local",
+        "api_url": server.base_url,
+        "control_url": server.control_url,
+        "sendclean_owner_id": OWNER_ID,
+        "sendclean_token": TOKEN,
+    }
+    project.write("inventory/hosts.yml", yaml.safe_dump({"all": {"hosts": {"sendclean": variables}}}))
+    return project
 
 
 def _without_asked(result: str) -> str:

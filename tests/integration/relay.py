@@ -51,10 +51,10 @@ smtp unix - - n - - smtp
 SECONDS = 60
 
 
-def place(project: Project, folder: Path, **variables: str) -> None:
-    """Let the guide's relay1 be this machine, with Postfix's files in a folder."""
+def place(project: Project, folder: Path, host: str = "relay1", **variables: str) -> None:
+    """Let a relay, that of the guide, be this machine, with Postfix's files in a folder."""
     here = {"ansible_connection": "local", "relay_postfix_folder": str(folder), **variables}
-    project.write("inventory/host_vars/relay1.yml", yaml.safe_dump(here))
+    project.write(f"inventory/host_vars/{host}.yml", yaml.safe_dump(here))
 
 
 def place_without_postfix(project: Project) -> Path:

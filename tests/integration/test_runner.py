@@ -31,8 +31,8 @@ import ansible_runner
 import psutil
 import pytest
 import yaml
+from integration.guides import blocks
 from integration.project import OWNER_ID, TOKEN, Project
-from integration.test_documents import blocks
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from simulator import Service
 

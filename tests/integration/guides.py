@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Follow a document's blocks in their order, as a reader would.
+
+A yaml block whose first line is a comment with a path is a file, and is written there; one without is a playbook, and is
+run: in check mode and, where that would change something, really, and really again, which must change nothing. In a console
+block the tools that work on the project are run, and the lines below them, up to a line of dots, must come out in that order;
+of make the target must exist, and pytest must find tests.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from integration.project import VERBOSE, Project, Run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The accounts of the documents that have several.
+ACCOUNTS = {"1001": "the token of development", "1002": "the token of staging", "1003": "the token of production"}
+
+# What a reader does outside of the project, or by hand.
+NOT_RUN = (
+    "ansible-galaxy",
+    "ansible-vault create",
+    "python3 -m pip",
+    ".venv/bin/pre-commit install",
+    # A release: seen to work in a copy, and not to be done from here.
+    ".venv/bin/antsibull-changelog release",
+    ".venv/bin/ansible-galaxy collection publish",
+    "git add",
+    "git tag",
+)
+PYTEST = ".venv/bin/python -m pytest "
+
+
+def blocks(document: Path) -> Iterator[tuple[str, str]]:
+    """Yield language and text of each fenced block."""
+    for match in re.finditer(r"^```(\w*)\n(.*?)^```$", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        yield match[1], match[2]
+
+
+def follow(project: Project, document: Path) -> list[Run]:
+    """Do what a document says, and return what came of its commands on the project."""
+    runs = []
+    for language, text in blocks(document):
+        if language == "yaml":
+            runs += _follow_playbook(project, text)
+        elif language == "console":
+            runs += _follow_console(project, text)
+        else:
+            # Excerpts and drawings. Anything else would go untested.
+            assert language in ("json", "text")
+    return runs
+
+
+def write_file(project: Project, text: str) -> bool:
+    """Write the file that a yaml block is; return whether it is one."""
+    named = re.match(r"# (\S+\.yml)\n", text)
+    if named:
+        project.write(named[1], text)
+    return bool(named)
+
+
+def _follow_playbook(project: Project, text: str) -> list[Run]:
+    if write_file(project, text):
+        return []
+    project.write("unnamed.yml", text)
+    command = "ansible-playbook -i inventory unnamed.yml --diff"
+    runs = [project.run(f"{command} --check", **VERBOSE).succeeded()]
+    if any(runs[0].changes):
+        runs += [project.run(command, **VERBOSE).succeeded() for unused in range(2)]
+    assert not any(runs[-1].changes), runs[-1].output
+    return runs
+
+
+def _follow_console(project: Project, text: str) -> Iterator[Run]:
+    for command, expected in re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
+        tool, unused, rest = command.partition(" ")
+        if tool == "make":
+            assert re.search(rf"^{rest}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), command
+        elif command.startswith(PYTEST):
+            collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", *shlex.split(command.removeprefix(PYTEST))]
+            found = subprocess.run(collect, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+            assert found.returncode == 0, found.stdout
+        elif tool in ("ansible-playbook", "ansible-doc") or command.startswith("ansible-vault encrypt"):
+            run = project.run(command, **VERBOSE)
+            assert (run.returncode != 0) == ("FAILED!" in expected), run.output
+            printed = iter(run.output.splitlines())
+            for line in expected.splitlines():
+                # Each search goes on where the one before has stopped.
+                assert line == "..." or any(line in shown for shown in printed), f"{command} printed no {line!r}:\n{run.output}"
+            yield run
+        elif tool == "ansible-builder":
+            # An image needs a container engine: up to there. What is carried into it has to be there.
+            (artifact,) = (ROOT / ".build" / "artifact").glob("*.tar.gz")
+            shutil.copy(artifact, project.folder)
+            yield project.run("ansible-builder create").succeeded()
+        else:
+            assert command.startswith(NOT_RUN), f"nobody knows whether this works: {command}"
