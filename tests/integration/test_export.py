@@ -14,7 +14,7 @@ from integration.project import NO_CREDENTIALS, Project, Run
 from simulator import Service
 
 # Names that YAML or Ansible would take for something else.
-STRANGE = ("{{ 6 * 7 }}", "{% set a %}", "0123", "no", "a: b # c", "é'\"\\ 😀")
+STRANGE = ("{{ 6 * 7 }}", "{% set a %}", "#jinja2: lstrip_blocks: 'x'", "0123", "no", "a: b # c", "é'\"\\ 😀")
 ALIASES = {"my 'news: 😀": "smtp1", "old": "smtp2"}
 PLAIN = """\
   - smtp_user_name: "smtp3"

@@ -123,6 +123,22 @@ def test_a_leaked_password_is_reset_once(project: Project, service: Service, kep
     assert resets(service) == 1
 
 
+def test_a_leaked_password_is_reset_wherever_it_can_be_kept(project: Project, service: Service, kept: Path) -> None:
+    rotate(project, aliases=["shop"]).succeeded()
+    shop = bindings(project)["aliases"]["shop"]
+    # The file has another one until this run puts the leaked one there.
+    service.update_user(OWNER_ID, shop, smtp_password="leaked-0815")
+    service.create_user(OWNER_ID, smtp_user_name="smtp-of-nobody", smtp_password="leaked-0815")
+
+    run = rotate(project, leaked_password="leaked-0815")
+
+    assert "redeploy what uses it: shop" in run.output
+    (message,) = run.failures.values()
+    assert "smtp_users_rotate_leaked_password is still that of smtp-of-nobody, without an alias" in message
+    now = {user.smtp_user_name: user.smtp_password for user in service.users(OWNER_ID)}
+    assert now["smtp-of-nobody"] == "leaked-0815" != now[shop] == stored(project, kept)["shop"]
+
+
 @pytest.mark.parametrize("choice", ["aliases", "max_age_days", "leaked_password"])
 def test_a_run_that_dies_between_reset_and_store_loses_nothing(
     project: Project, service: Service, kept: Path, choice: str
