@@ -42,7 +42,7 @@ test: check-python  ## run all tests: the parts below, then a summary
 # --- the parts of the tests -----------------------------------------------------------------------------------
 
 unit: setup  ## run the unit tests
-	@$(RUN) python -m pytest -q -n 2 tests/unit
+	@$(RUN) python -m pytest -q -n 2 --dist loadgroup tests/unit
 
 integration: setup  ## run the integration tests: real playbooks against the simulated service
 	@$(RUN) python -m pytest -q -n 2 --dist loadgroup tests/integration
@@ -76,13 +76,13 @@ test-matrix: setup  ## run tests on each supported pair of ansible-core and Pyth
 
 coverage: setup  ## report the lines and branches of the plugins' utilities that the unit tests do not reach
 	@$(RUN) coverage erase
-	@$(RUN) SENDCLEAN_SEQUENCES="$${SENDCLEAN_SEQUENCES:-200}" coverage run -m pytest -q -n 2 tests/unit
+	@$(RUN) SENDCLEAN_SEQUENCES="$${SENDCLEAN_SEQUENCES:-200}" coverage run -m pytest -q -n 2 --dist loadgroup tests/unit
 	@$(RUN) coverage combine --quiet
 	@$(RUN) coverage report
 
 soak: setup  ## try random histories for about an hour, or as many as SENDCLEAN_SEQUENCES says
 	@$(RUN) SENDCLEAN_SEQUENCES="$${SENDCLEAN_SEQUENCES:-40000}" \
-		python -m pytest -q -n 2 tests/unit/exactly_once/test_histories.py
+		python -m pytest -q -n 2 --dist loadgroup tests/unit/exactly_once/test_histories.py
 
 bench: installed  ## measure one user and whole accounts, against doing it by hand; takes an hour
 	@$(RUN) python tests/bench/noop.py

@@ -4,21 +4,7 @@
 
 """The bindings file: which smtp_user_name each alias got, which creations are under way, when passwords were made.
 
-The file holds no secret. One file serves any number of accounts::
-
-    {
-      "version": 1,
-      "accounts": {
-        "https://api.sendclean.net/v1.0": {
-          "12345": {
-            "aliases": {"billing": "smtp10001"},
-            "intents": {"shop": {"total_limit": 100, "hourly_limit": 10, "smtp_user_names": ["smtp10001"]}},
-            "password_times": {"smtp10001": "2026-01-31T12:00:00Z"}
-          }
-        }
-      }
-    }
-
+The file holds no secret, and serves any number of accounts: docs/identity.md shows one.
 Keys that this version does not know are kept.
 """
 

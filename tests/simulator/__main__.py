@@ -30,20 +30,19 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     service = Service(dict(arguments.account or [("demo", "demo-token")]), arguments.settings)
-    with serve(service, arguments.host, arguments.port, arguments.verbose) as server:
+    with serve(service, arguments.host, arguments.port) as server:
         print(f"Simulated SendClean listens on {server.base_url}", flush=True)
         stop.wait()
     return 0
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(options: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="simulator", description="A simulated SendClean service on loopback.")
     parser.add_argument("--host", type=_loopback, default="127.0.0.1", help="a loopback address")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--account", type=_account, action="append", metavar="OWNER_ID:TOKEN", help="may be repeated")
     parser.add_argument("--settings", type=_settings, default=Settings(), metavar="JSON", help="see README.md")
-    parser.add_argument("--verbose", action="store_true", help="a line on stderr for each request")
-    return parser.parse_args()
+    return parser.parse_args(options)
 
 
 def _loopback(text: str) -> str:

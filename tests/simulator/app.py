@@ -30,7 +30,7 @@ def create_app(service: Service) -> Flask:
     def api(path: str) -> Response:
         """Any call. The header Content-Type is not looked at, as far as is known."""
         answer = service.handle(
-            _call_name(request.method, path), request.get_data(as_text=True), request.headers.get("User-Agent", "")
+            call_name(request.method, path), request.get_data(as_text=True), request.headers.get("User-Agent", "")
         )
         request.environ[CUT] = answer.cut
         request.environ[MISSING_BYTES] = answer.missing_bytes
@@ -42,7 +42,7 @@ def create_app(service: Service) -> Flask:
     return app
 
 
-def _call_name(method: str, path: str) -> str:
+def call_name(method: str, path: str) -> str:
     """The call's name, or for the log what was asked for instead."""
     name = path.removeprefix(PREFIX)
     if method == "POST" and path.startswith(PREFIX) and name and "/" not in name:

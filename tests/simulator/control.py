@@ -83,18 +83,10 @@ def _add_log_endpoints(blueprint: Blueprint, service: Service) -> None:
 
 
 def _add_switches(blueprint: Blueprint, service: Service) -> None:
-    @blueprint.get("/settings")
-    def get_settings() -> Response:
-        return _json(dataclasses.asdict(service.settings))
-
     @blueprint.patch("/settings")
     def patch_settings() -> Response:
         service.settings = service.settings.changed(_object())
         return _json(dataclasses.asdict(service.settings))
-
-    @blueprint.get("/faults")
-    def get_faults() -> Response:
-        return _json({"faults": [dataclasses.asdict(fault) for fault in service.faults]})
 
     @blueprint.post("/faults")
     def post_faults() -> Response:
@@ -104,11 +96,6 @@ def _add_switches(blueprint: Blueprint, service: Service) -> None:
         for fault in faults:
             service.queue_fault(fault)
         return _json({"faults": [dataclasses.asdict(fault) for fault in faults]})
-
-    @blueprint.delete("/faults")
-    def delete_faults() -> Response:
-        service.clear_faults()
-        return _json({})
 
     @blueprint.post("/reset")
     def reset() -> Response:

@@ -29,9 +29,9 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def serve(service: Service, host: str = "127.0.0.1", port: int = 0, verbose: bool = False) -> Iterator[RunningServer]:
+def serve(service: Service, host: str = "127.0.0.1", port: int = 0) -> Iterator[RunningServer]:
     """Serve until the block ends; then every connection is closed, kept-alive ones too."""
-    server = _Server(host, port, create_app(service), _VerboseHandler if verbose else _Handler)
+    server = _Server(host, port, create_app(service), _Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     origin = f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
@@ -64,7 +64,7 @@ class _Server(ThreadedWSGIServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-class _VerboseHandler(WSGIRequestHandler):
+class _Handler(WSGIRequestHandler):
     """Keeps connections alive (Werkzeug's own handler always closes) and can cut them."""
 
     protocol_version = "HTTP/1.1"
@@ -110,9 +110,5 @@ class _VerboseHandler(WSGIRequestHandler):
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
-
-class _Handler(_VerboseHandler):
-    """The same without a line on stderr for each request."""
-
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Say nothing."""
+        """Say nothing: there is a log in the service."""

@@ -7,10 +7,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import http.client
-import importlib
-import io
 import json
 import os
 import stat
@@ -21,51 +18,29 @@ from typing import Any
 from unittest import mock
 
 import requests
-from ansible.module_utils import basic
+import simulator.service
+import simulator.store
 from ansible_collections.sendclean.email.plugins.module_utils import _apply, _client, _files, _reset
-from simulator import Service, SimulatedUser, store
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock, run_main
+from simulator import Service, SimulatedUser
+from simulator.wire import Wire
 
 Result = dict[str, Any]
 
-MODULES = "ansible_collections.sendclean.email.plugins.modules"
 OWNER = "owner-of-the-playground"
 TOKEN = "token-that-must-not-show"
 
 
-class Clock:
-    """Stands for the module ``time`` where a test has to wait for minutes or days."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        # Called before the time goes on: what the world still has to do while somebody sleeps.
-        self.meanwhile: Callable[[], None] = lambda: None
-
-    def monotonic(self) -> float:
-        """The time of the client, of the lock and of the simulated service's listing alike."""
-        return self.now
-
-    def time(self) -> float:
-        """The same for the service's log."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let the time pass at once."""
-        self.meanwhile()
-        self.now += seconds
-
-    def utc_now(self) -> datetime.datetime:
-        """The time that the bindings file keeps."""
-        return datetime.datetime.fromtimestamp(self.now, datetime.timezone.utc)
-
-    @contextlib.contextmanager
-    def rules(self) -> Iterator[Clock]:
-        """Give this time to the code under test and to what the service's listing shows when."""
-        with contextlib.ExitStack() as stack:
-            for module in (_client, _files, store):
-                stack.enter_context(mock.patch.object(module, "time", self))
-            for module in (_apply, _reset):
-                stack.enter_context(mock.patch.object(module, "utc_now", self.utc_now))
-            yield self
+@contextlib.contextmanager
+def fake_time() -> Iterator[FakeClock]:
+    """One time, that need not be waited for, for the code under test and the service alike."""
+    clock = FakeClock()
+    with contextlib.ExitStack() as stack:
+        for module in (_client, _files, simulator.service, simulator.store):
+            stack.enter_context(mock.patch.object(module, "time", clock))
+        for module in (_apply, _reset):
+            stack.enter_context(mock.patch.object(module, "utc_now", clock.utc_now))
+        yield clock
 
 
 class Account:
@@ -118,7 +93,7 @@ class Account:
     def run(self, module: str, **options: Any) -> Result:
         """Run a module in this process and look for secrets in all that it leaves."""
         self.users()
-        result = run_module(module, {**self.options, **options})
+        result = run_main(module, {**self.options, **options}).result
         self.users()
         self.refuse_secrets(result)
         return result
@@ -133,22 +108,6 @@ class Account:
     def left_behind(self) -> set[str]:
         """The files in the folder beyond the bindings file and its lock."""
         return set(os.listdir(self.path.parent)) - {self.path.name, f"{self.path.name}.lock"}
-
-
-def run_module(module: str, options: Result) -> Result:
-    """Run a module through its real main() and return what it printed for Ansible."""
-    main = importlib.import_module(f"{MODULES}.{module}").main
-    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
-    output = io.StringIO()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.object(basic, "_ANSIBLE_ARGS", arguments))
-        # ansible-core 2.19 and newer want to know how the arguments are written; 2.17 has no such thing.
-        stack.enter_context(mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy", create=True))
-        stack.enter_context(contextlib.redirect_stdout(output))
-        stack.enter_context(contextlib.suppress(SystemExit))
-        main()
-    result: Result = json.loads(output.getvalue())
-    return result
 
 
 class Steps:
@@ -193,8 +152,8 @@ class Steps:
                 stack.enter_context(mock.patch.object(os, name, replacement))
             self._real_post = requests.Session.post
             stack.enter_context(mock.patch.object(requests.Session, "post", self._post()))
-            self._real_getresponse = http.client.HTTPConnection.getresponse
-            stack.enter_context(mock.patch.object(http.client.HTTPConnection, "getresponse", self._getresponse()))
+            for owner, method in ((http.client.HTTPConnection, "getresponse"), (Wire, "receive")):
+                stack.enter_context(mock.patch.object(owner, method, self._sent(getattr(owner, method))))
             yield
 
     def _open(self, path: Any, *args: Any, **kwargs: Any) -> int:
@@ -248,12 +207,12 @@ class Steps:
 
         return post
 
-    def _getresponse(self) -> Callable[..., Any]:
-        def getresponse(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+    def _sent(self, receive: Callable[..., Any]) -> Callable[..., Any]:
+        def after_the_point(*arguments: Any) -> Any:
             self.point(f"sent {self._call}")
-            return self._real_getresponse(connection)
+            return receive(*arguments)
 
-        return getresponse
+        return after_the_point
 
     def _is_here(self, path: Any) -> bool:
         return isinstance(path, (str, os.PathLike)) and f"{os.path.realpath(path)}/".startswith(f"{self._folder}/")

@@ -19,11 +19,13 @@ from typing import Any
 from unittest import mock
 
 from ansible_collections.sendclean.email.plugins.module_utils import _files
-from unit.exactly_once.playground import MODULES, Result, Steps, run_module
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import COLLECTION, run_main
+from unit.exactly_once.playground import Result, Steps
 
 # A server process that has imported all this, and that has no threads, forks one process for each run.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__, f"{MODULES}.smtp_user", f"{MODULES}.smtp_password_reset"])
+_MODULES = ("smtp_user", "smtp_users", "smtp_password_reset")
+_CONTEXT.set_forkserver_preload([__name__, *(f"{COLLECTION}.plugins.modules.{name}" for name in _MODULES)])
 
 # Point numbers that no run comes to.
 NEVER = 10**9
@@ -124,5 +126,5 @@ def _run(
         stack.enter_context(steps.watched())
         if start is not None:
             start.wait(60)
-        result = run_module(module, options)
+        result = run_main(module, options).result
     Path(folder, "result").write_text(json.dumps(result))

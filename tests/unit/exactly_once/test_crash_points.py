@@ -9,14 +9,15 @@ from __future__ import annotations
 import itertools
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
 from simulator import Settings
-from unit.exactly_once.playground import OWNER, Account, Clock, Disk, PowerLoss, Result
+from unit.exactly_once.playground import OWNER, Account, Disk, PowerLoss, Result
 from unit.exactly_once.processes import Process
 
 LIMITS = {"total_limit": 100, "hourly_limit": 10}
@@ -66,9 +67,10 @@ def around(*steps: str) -> set[str]:
     return {f"{when} {step}" for step in steps for when in ("before", "after")}
 
 
-WRITE = {"open empty file", "open folder", "fsync folder", "unlink"}
-INTENT = around("fsync file with intent", "replace by file with intent")
-BINDING = around("open lock", "fsync file without intent", "replace by file without intent")
+# "after unlink" comes only where a crash has left something behind.
+WRITE = around("open empty file", "open folder", "fsync folder") | {"before unlink"}
+INTENT = WRITE | around("fsync file with intent", "replace by file with intent")
+BINDING = WRITE | around("open lock", "fsync file without intent", "replace by file without intent")
 LISTING = around("listSmtp") | {"sent listSmtp"}
 
 STORIES = {
@@ -133,14 +135,6 @@ STORIES = {
 }
 
 
-@pytest.fixture
-def clock() -> Iterator[Clock]:
-    """The runs in this process wait at no cost."""
-    with Clock().rules() as clock:
-        clock.now = time.time()
-        yield clock
-
-
 def begin(account: Account, story: Story) -> None:
     """Start the story anew."""
     account.service.reset()
@@ -168,7 +162,7 @@ def wait_for_calls(account: Account, points: list[str]) -> None:
         if then == "the-same" or story.module == "smtp_user"
     ],
 )
-def test_killed_at_every_point(account: Account, clock: Clock, tmp_path: Path, name: str, then: str) -> None:
+def test_killed_at_every_point(account: Account, clock: FakeClock, tmp_path: Path, name: str, then: str) -> None:
     story = STORIES[name]
     ends = []
     for number in itertools.count(1):
@@ -197,7 +191,7 @@ def test_killed_at_every_point(account: Account, clock: Clock, tmp_path: Path, n
     # A lag differs for the one-user stories only: those of an account are made of them, and take long.
     [(name, lag) for name in STORIES for lag in (0.0, 3.0) if lag == 0 or name != "account"],
 )
-def test_power_lost_at_every_point(account: Account, clock: Clock, name: str, keeps_renames: bool, lag: float) -> None:
+def test_power_lost_at_every_point(account: Account, clock: FakeClock, name: str, keeps_renames: bool, lag: float) -> None:
     story = STORIES[name]
     ends = []
     for number in itertools.count(1):
@@ -230,7 +224,7 @@ def test_power_lost_at_every_point(account: Account, clock: Clock, name: str, ke
         "after replace by file without intent",
     ],
 )
-def test_interrupted(account: Account, clock: Clock, tmp_path: Path, point: str, number: signal.Signals) -> None:
+def test_interrupted(account: Account, clock: FakeClock, tmp_path: Path, point: str, number: signal.Signals) -> None:
     """Ctrl-C and the polite kill: the interpreter may clean up, or not."""
     story = STORIES["creation"]
     options = {**account.options, **story.options}

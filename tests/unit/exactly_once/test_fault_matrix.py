@@ -10,19 +10,17 @@ there yet is still held to all that must be true whatever the fault.
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import simulator.service
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
 from simulator import FAULT_KINDS, Settings
-from unit.exactly_once.playground import OWNER, Account, Clock, Result
+from unit.exactly_once.playground import OWNER, Account, Result
 
 FOREVER = 1000
-SLOW = [kind for kind, row in FAULT_KINDS.items() if row.waits != "never"]
+TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
@@ -104,43 +102,7 @@ CELLS = [
 ]
 
 
-class Slowness:
-    """Stands for the module ``time`` in the service: a slow call takes until the client has given it up."""
-
-    time, monotonic = staticmethod(time.time), staticmethod(time.monotonic)
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._waiting: list[threading.Event] = []
-
-    def sleep(self, seconds: float) -> None:
-        """Wait for the client."""
-        if seconds:
-            event = threading.Event()
-            self._waiting.append(event)
-            assert event.wait(30)
-
-    def end(self) -> None:
-        """Let the calls that were given up come to their end, and wait for that."""
-        deadline = time.monotonic() + 30
-        while any(entry.fault in SLOW and entry.http_status is None for entry in self._account.service.log):
-            while self._waiting:
-                self._waiting.pop().set()
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-
-
-@pytest.fixture
-def clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    """Waiting costs nothing. While a client waits, the service goes on with what the client has given up."""
-    slowness = Slowness(account)
-    monkeypatch.setattr(simulator.service, "time", slowness)
-    with Clock().rules() as clock:
-        clock.meanwhile = slowness.end
-        yield clock
-
-
-def prepare(account: Account, target: Target, clock: Clock) -> None:
+def prepare(account: Account, target: Target, clock: FakeClock) -> None:
     """Make the user that is to be edited, or whose password is to be reset, a long time ago."""
     if target.task is not create:
         assert create(account)["changed"]
@@ -150,22 +112,18 @@ def prepare(account: Account, target: Target, clock: Clock) -> None:
 
 @pytest.mark.parametrize(("place", "kind", "times", "lagging"), CELLS)
 def test_every_call_survives_every_fault(
-    account: Account, clock: Clock, place: str, kind: str, times: int, lagging: bool
+    account: Account, clock: FakeClock, place: str, kind: str, times: int, lagging: bool
 ) -> None:
     target = TARGETS[place]
     prepare(account, target, clock)
-    timeout = 0.25 if kind in SLOW else 5.0
-    account.options["timeout"] = timeout
-    account.service.settings = Settings(listing_lag=0.6 * timeout if lagging else 0.0)
+    account.service.settings = Settings(listing_lag=0.6 * TIMEOUT if lagging else 0.0)
     options: dict[str, Any] = {"location": f"{account.options['api_url']}/elsewhere"} if kind == "redirect" else {}
-    options["seconds"] = 1.0 if kind in SLOW else 0.0
+    options["seconds"] = 1.2 * TIMEOUT if FAULT_KINDS[kind].waits != "never" else 0.0
     options["value"] = "nonsense" if kind == "wrong_listing" else None
     account.service.add_fault(target.call, kind, times=times, skip=target.skip, **options)
 
     first = target.task(account)
     account.service.clear_faults()
-    account.options["timeout"] = 5.0
-    clock.meanwhile()
     holds_whatever_the_fault(account, target, first)
     if kind in SEEN:
         as_expected(account, target, kind, times, first)
@@ -268,7 +226,7 @@ def a_binding_without_user_is_reported(account: Account) -> None:
     assert account.calls()["addSmtp"] == 0
 
 
-def test_an_intent_outlives_a_refusal_that_follows_a_lost_answer(account: Account, clock: Clock) -> None:
+def test_an_intent_outlives_a_refusal_that_follows_a_lost_answer(account: Account, clock: FakeClock) -> None:
     """The refused call made no user, but the one before it may have: it shows only after the window."""
     account.service.settings = Settings(listing_lag=8.0)
     account.service.add_fault("addSmtp", "cut_after")
@@ -281,7 +239,7 @@ def test_an_intent_outlives_a_refusal_that_follows_a_lost_answer(account: Accoun
     assert account.aliases() == {"billing": user.smtp_user_name}
 
 
-def test_a_begun_creation_is_waited_for_where_limits_are_not_given_again(account: Account, clock: Clock) -> None:
+def test_a_begun_creation_is_waited_for_where_limits_are_not_given_again(account: Account, clock: FakeClock) -> None:
     """Its user exists and is not listed yet: "limits must be given" would be the wrong advice."""
     account.service.settings = Settings(listing_lag=3.0)
     account.service.add_fault("addSmtp", "cut_after")
@@ -299,7 +257,7 @@ def test_a_begun_creation_is_waited_for_where_limits_are_not_given_again(account
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost"])
-def test_a_fresh_binding_is_not_taken_for_a_vanished_user(account: Account, clock: Clock, lost: bool) -> None:
+def test_a_fresh_binding_is_not_taken_for_a_vanished_user(account: Account, clock: FakeClock, lost: bool) -> None:
     """Another run comes before the listing shows the user that was just made."""
     account.service.settings = Settings(listing_lag=3.0)
     if lost:
@@ -312,7 +270,7 @@ def test_a_fresh_binding_is_not_taken_for_a_vanished_user(account: Account, cloc
     assert len(account.users()) == 1
 
 
-def test_what_makes_candidates_ambiguous_is_left_to_a_person(account: Account, clock: Clock) -> None:
+def test_what_makes_candidates_ambiguous_is_left_to_a_person(account: Account, clock: FakeClock) -> None:
     """Two new users could be it: both are named, none is bound or made, and naming one settles it."""
     account.service.add_fault("addSmtp", "general_error_before")
     assert create(account)["failed"]
@@ -329,7 +287,7 @@ def test_what_makes_candidates_ambiguous_is_left_to_a_person(account: Account, c
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["not-made", "made"])
-def test_users_of_others_are_no_candidates(account: Account, clock: Clock, made: bool) -> None:
+def test_users_of_others_are_no_candidates(account: Account, clock: FakeClock, made: bool) -> None:
     """One that another alias got meanwhile, and one that somebody made with other limits."""
     account.service.add_fault("addSmtp", "general_error_after" if made else "general_error_before")
     account.service.add_fault("listSmtp", "authentication_error", skip=1)

@@ -21,51 +21,20 @@ from typing import Any
 from unittest import mock
 
 import pytest
-import requests
-import simulator.service
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from simulator import FAULT_KINDS, Service, Settings
-from unit.exactly_once.playground import OWNER, TOKEN, Account, Clock, Disk, PowerLoss, Result
+from simulator.wire import wired
+from unit.exactly_once.playground import OWNER, TOKEN, Account, Disk, PowerLoss, Result, fake_time
 
+PARTS = 4
 TIMEOUT = 5.0
 LAG = 2.0
 ALIASES = ["billing", "shop", "news", "alerts"]
 LIMITS = [(100, 10), (200, 20)]
 # Faults in which the service answers with what is not true; the fault matrix has them.
 LIES = {"ignored", "wrong_listing"}
-
-
-class Wire(requests.adapters.BaseAdapter):
-    """Carries a request to the service without a network, as fast as thousands of histories need it."""
-
-    def __init__(self, service: Service, clock: Clock) -> None:
-        super().__init__()
-        self._service = service
-        self._clock = clock
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Answer, or fail as a connection fails. A client that gives up does not see the end of a slow call."""
-        began = self._clock.now
-        body = request.body.decode() if isinstance(request.body, bytes) else str(request.body)
-        answer = self._service.handle(str(request.url).rsplit("/", 1)[1], body)
-        if self._clock.now > began + TIMEOUT:
-            # What a slow call did has its time in the future by now, and shows in a listing only then.
-            self._clock.now = began + TIMEOUT
-            raise requests.ReadTimeout()
-        if answer.cut:
-            raise requests.ConnectionError("Connection aborted")
-        if answer.missing_bytes:
-            raise requests.exceptions.ChunkedEncodingError("Connection broken")
-        response = requests.Response()
-        response.status_code, response.request, response.url = answer.status, request, str(request.url)
-        response._content = answer.body
-        response.headers.update({"Content-Type": answer.content_type, **dict(answer.headers)})
-        return response
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 @st.composite
@@ -107,11 +76,12 @@ class Histories(RuleBasedStateMachine):
         (self.folder / "bindings").mkdir()
         (self.folder / "link.json").symlink_to(self.folder / "bindings" / "bindings.json")
         self.service = Service({OWNER: TOKEN})
-        self.account = Account(self.service, "http://127.0.0.1:1/v1.0", self.folder / "bindings", TIMEOUT)
-        self.clock = self.stack.enter_context(Clock().rules())
-        self.stack.enter_context(mock.patch.object(simulator.service, "time", self.clock))
-        wire = Wire(self.service, self.clock)
-        self.stack.enter_context(mock.patch.object(requests.Session, "get_adapter", lambda session, url: wire))
+        self.clock = self.stack.enter_context(fake_time())
+        base_url = self.stack.enter_context(wired(self.service, self.clock))
+        self.account = Account(self.service, base_url, self.folder / "bindings")
+        # What tens of thousands of runs can do without: the system log, and many variables to look for proxies in.
+        self.account.options["_ansible_no_log"] = True
+        self.stack.enter_context(mock.patch.dict(os.environ, {"HOME": str(self.folder)}, clear=True))
         # Users that people made: every other one was made by addSmtp.
         self.by_hand: set[str] = set()
         # Which of them a run was asked to adopt.
@@ -269,7 +239,7 @@ class Histories(RuleBasedStateMachine):
 
     def run_with(self, module: str, options: Result, trouble: Result) -> Result | None:
         for call, kind, times, skip in trouble.get("faults", ()):
-            location = "http://127.0.0.1:1/elsewhere" if kind == "redirect" else None
+            location = f"{self.account.options['api_url']}/elsewhere" if kind == "redirect" else None
             seconds = 1.2 * TIMEOUT if FAULT_KINDS[kind].waits != "never" else 0.0
             self.service.add_fault(call, kind, times=times, skip=skip, location=location, seconds=seconds)
         disk = Disk(self.account.path, trouble.get("end_at", 10**9), trouble.get("keeps_renames", True))
@@ -344,18 +314,18 @@ class Histories(RuleBasedStateMachine):
             ), f"{user.smtp_user_name} is lost"
 
 
-@pytest.mark.parametrize("half", ["one", "other"])
-def test_histories(half: str, record_property: Callable[[str, object], None]) -> None:
-    """Two halves, so that two processes can share the work."""
+@pytest.mark.parametrize("part", range(PARTS))
+def test_histories(part: int, record_property: Callable[[str, object], None]) -> None:
+    """In parts, so that several processes can share the work."""
     OUTCOMES.clear()
-    machine = type(f"Histories_{half}", (Histories,), {})
+    machine = type(f"Histories_{part}", (Histories,), {})
     if "SENDCLEAN_SEQUENCES" not in os.environ:
         # The same histories in each run of all tests, others in each soak.
-        seed(half)(machine)
+        seed(part)(machine)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=(int(os.environ.get("SENDCLEAN_SEQUENCES", "2000")) + 1) // 2,
+            max_examples=-(int(os.environ.get("SENDCLEAN_SEQUENCES", "2000")) // -PARTS),
             stateful_step_count=10,
             deadline=None,
             database=None,

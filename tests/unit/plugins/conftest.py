@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from simulator import RunningServer, Service, serve  # noqa: E402 - needs the path above
-
-OWNER = "demo"
-TOKEN = "demo-token"
+from simulator.wire import wired  # noqa: E402 - the same
 
 # How long an example takes says nothing: other work on the machine may slow it down.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -64,29 +62,30 @@ def _everyones() -> Iterator[tuple[CurrentService, RunningServer]]:
 @pytest.fixture
 def service() -> Service:
     """A service with one account and no users."""
+    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, TOKEN
+
     return Service({OWNER: TOKEN})
 
 
 @pytest.fixture
-def server(service: Service, _everyones: tuple[CurrentService, RunningServer]) -> RunningServer:
-    """The same, listening."""
-    stand_in, running = _everyones
-    stand_in.current = service
-    return running
+def server(service: Service) -> Iterator[RunningServer]:
+    """The same, as if it listened, for what this process sends; tests/unit/simulator sees that it makes no difference."""
+    with wired(service) as base_url:
+        yield RunningServer(base_url, "")
 
 
 @pytest.fixture
-def bare_run(monkeypatch: pytest.MonkeyPatch) -> RunModule:
+def bare_run() -> RunModule:
     """bare_run(module_name, options) runs a module with just these options."""
     from ansible_collections.sendclean.email.tests.unit.plugins.helpers import run_main
 
-    return lambda module_name, options: run_main(monkeypatch, module_name, options)
+    return run_main
 
 
 @pytest.fixture
 def run_module(bare_run: RunModule, server: RunningServer) -> RunModule:
     """run_module("smtp_user", check=True, alias=…) runs a module for the served account; None takes an option away."""
-    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import with_invocation
+    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, TOKEN, with_invocation
 
     def run(module_name: str, check: bool = False, invocation: bool = False, **options: Any) -> ModuleResult:
         given = {"owner_id": OWNER, "token": TOKEN, "api_url": server.base_url, "requests_per_minute": 0, "timeout": 5}
@@ -97,11 +96,14 @@ def run_module(bare_run: RunModule, server: RunningServer) -> RunModule:
 
 
 @pytest.fixture
-def connection(server: RunningServer) -> Connection:
-    """The served account, without pacing."""
+def connection(service: Service, _everyones: tuple[CurrentService, RunningServer]) -> Connection:
+    """The account over real HTTP, without pacing."""
     from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
+    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, TOKEN
 
-    return Connection(server.base_url, OWNER, TOKEN, timeout=5.0, requests_per_minute=0)
+    stand_in, running = _everyones
+    stand_in.current = service
+    return Connection(running.base_url, OWNER, TOKEN, timeout=5.0, requests_per_minute=0)
 
 
 @pytest.fixture

@@ -7,21 +7,39 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import importlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.common.parameters import PASS_VARS
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._client import Client
+from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError
+from simulator import Service
 
 OWNER = "demo"
 TOKEN = "demo-token"
 COLLECTION = "ansible_collections.sendclean.email"
+
+BASE = "https://api.sendclean.net/v1.0"
+ELSEWHERE = "https://api.sendclean.invalid/v1.0"
+LIST_URL = f"{ELSEWHERE}/settings/listSmtp"
+EMPTY_LISTING = {"status": "success", "smtp_list": []}
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "listSmtp": lambda client: client.list_smtp(),
+    "editSmtp": lambda client: client.edit_smtp("smtp1", {"total_limit": 5}),
+    "addSmtp": lambda client: client.add_smtp(5, 5),
+    "resetSmtpPassword": lambda client: client.reset_smtp_password("smtp1"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,23 +75,36 @@ def hidden(secret: str, output: str) -> bool:
     return not any(spelling in output for spelling in spellings)
 
 
-def run_main(monkeypatch: pytest.MonkeyPatch, module_name: str, arguments: dict[str, Any]) -> ModuleResult:
+def run_main(module_name: str, arguments: dict[str, Any]) -> ModuleResult:
     """Run the real main() of a module in this process, with real JSON arguments.
 
     Only how arguments come in is patched, as ansible.module_utils.testing does from ansible-core 2.19 on.
     """
     main = importlib.import_module(f"{COLLECTION}.plugins.modules.{module_name}").main
     stdout, stderr = io.StringIO(), io.StringIO()
-    with monkeypatch.context() as patch, contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-        patch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
-        # ansible-core 2.17 and 2.18 know no profiles.
-        patch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        with pytest.raises(SystemExit) as ended:
-            main()
+    given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    # ansible-core 2.17 and 2.18 know no profiles.
+    profile = mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy", create=True)
+    with (
+        mock.patch.object(basic, "_ANSIBLE_ARGS", given),
+        profile,
+        pytest.raises(SystemExit) as ended,
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        main()
     output = stdout.getvalue()
     result = json.loads(output)
     assert bool(ended.value.code) == bool(result.get("failed"))
     return ModuleResult(result, output + stderr.getvalue())
+
+
+def failure(client: Client, call: str = "listSmtp") -> CallError:
+    """Make a call that has to fail."""
+    with pytest.raises(CallError) as caught:
+        CALLS[call](client)
+    assert caught.value.call == call
+    return caught.value
 
 
 def with_invocation(wanted: bool) -> dict[str, Any]:
@@ -91,6 +122,24 @@ def read_bindings(path: Path, base_url: str) -> dict[str, Any]:
 def write_bindings(path: Path, base_url: str, **section: Any) -> None:
     """Write a bindings file with one account."""
     path.write_text(json.dumps({"version": 1, "accounts": {base_url: {OWNER: section}}}), encoding="utf-8")
+
+
+def made(service: Service) -> Counter[str]:
+    """Count the calls since the last time."""
+    calls = Counter(call.call for call in service.log)
+    service.clear_log()
+    return calls
+
+
+def held(service: Service) -> dict[str, tuple[str, int, int]]:
+    """Return what the account holds, by name."""
+    return {user.smtp_user_name: (user.status, user.total_limit, user.hourly_limit) for user in service.users(OWNER)}
+
+
+def bind(file: BindingsFile, alias: str = "billing", name: str = "smtp1") -> None:
+    """Change a bindings file."""
+    with file.lock():
+        file.bind(alias, name)
 
 
 def snapshot(folder: Path) -> dict[str, tuple[Any, ...]]:
@@ -115,6 +164,12 @@ class FakeClock:
     def monotonic(self) -> float:
         """Return the time by this clock."""
         return self.now
+
+    time = monotonic
+
+    def utc_now(self) -> datetime.datetime:
+        """Return the same as the bindings file keeps it."""
+        return datetime.datetime.fromtimestamp(self.now, datetime.timezone.utc)
 
     def sleep(self, seconds: float) -> None:
         """Let the time pass."""

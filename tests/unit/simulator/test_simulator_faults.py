@@ -6,13 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import requests
-from simulator import FAULT_KINDS, Fault, Service
+import simulator.service
+import simulator.store
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
+from simulator import FAULT_KINDS, Fault, RunningServer, Service
+from simulator.wire import wired
 
 Call = Callable[..., Any]
 Post = Callable[..., requests.Response]
@@ -50,8 +55,15 @@ def add(post: Post) -> requests.Response:
     return post("addSmtp", total_limit=5, hourly_limit=1)
 
 
+@pytest.fixture(params=["network", "wire"])
+def way(request: pytest.FixtureRequest, service: Service, server: RunningServer) -> Iterator[None]:
+    """Over HTTP, and as tests in one process have it: to a client there is no difference."""
+    with wired(service, base_url=server.base_url) if request.param == "wire" else contextlib.nullcontext():
+        yield
+
+
 @pytest.mark.parametrize("kind", [kind for kind in FAULT_KINDS if kind != "wrong_listing"])
-def test_every_kind(service: Service, post: Post, capfd: pytest.CaptureFixture[str], kind: str) -> None:
+def test_every_kind(service: Service, post: Post, way: None, capfd: pytest.CaptureFixture[str], kind: str) -> None:
     service.add_fault("addSmtp", kind, location="http://127.0.0.1:1/" if kind == "redirect" else None)
     expected = EXPECTED[kind]
     if isinstance(expected, type):
@@ -85,7 +97,7 @@ def test_echo_holds_the_token(service: Service, call: Call) -> None:
     assert '"token": "demo-token"' in call("listSmtp")["message"]
 
 
-def test_redirect_and_retry_after(service: Service, post: Post) -> None:
+def test_redirect_and_retry_after(service: Service, post: Post, way: None) -> None:
     service.add_fault("*", "redirect", location="http://127.0.0.1:1/elsewhere")
     assert post("listSmtp").headers["Location"] == "http://127.0.0.1:1/elsewhere"
     service.add_fault("*", "rate_limited")
@@ -106,6 +118,25 @@ def test_slower_than_the_time_out(
     assert [entry.http_status for entry in service.log] == [None]
     time.sleep(0.5)
     assert len(service.users("demo")) == 1
+
+
+@pytest.mark.parametrize("kind", ["slow_before", "slow_after"])
+def test_on_the_wire_a_client_gives_up_at_its_time_out(service: Service, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """And a listing shows only later what a slow call has done in the end."""
+    clock = FakeClock()
+    for module in (simulator.service, simulator.store):
+        monkeypatch.setattr(module, "time", clock)
+    body = {"owner_id": "demo", "token": "demo-token", "total_limit": 5, "hourly_limit": 1}
+    service.add_fault("addSmtp", kind, seconds=8)
+    shown = []
+    with wired(service, clock) as base_url:
+        with pytest.raises(requests.ReadTimeout):
+            requests.post(f"{base_url}/settings/addSmtp", json=body, timeout=5)
+        assert clock.now == 1005
+        for later in (0, 4):
+            clock.now += later
+            shown.append(len(requests.post(f"{base_url}/settings/listSmtp", json=body).json()["smtp_list"]))
+    assert shown == ([0, 1] if kind == "slow_before" else [1, 1])
 
 
 def test_matching_skip_and_times(service: Service, call: Call) -> None:

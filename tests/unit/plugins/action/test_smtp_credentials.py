@@ -209,7 +209,7 @@ def test_a_plain_file_is_refused_before_any_call(text: str, act: Act, dest: Path
 
 @pytest.mark.parametrize("fault", ["authentication_error", "echo_request", "html_404", "redirect"])
 def test_a_call_that_fails_changes_nothing_and_says_what_a_module_says(
-    fault: str, act: Act, dest: Path, service: Service
+    fault: str, act: Act, fast: FakeClock, dest: Path, service: Service
 ) -> None:
     act()
     before = dest.read_bytes()

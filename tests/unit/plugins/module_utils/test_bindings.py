@@ -2,21 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The bindings file: what it keeps, how it is written, and its lock."""
+"""The bindings file: what it keeps, and what in it makes no sense."""
 
 from __future__ import annotations
 
 import datetime
-import errno
-import fcntl
 import json
-import os
-import signal
-import stat
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +16,10 @@ import pytest
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, OptionError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Intent
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, bind
 
-BASE = "https://api.sendclean.net/v1.0"
 MOMENT = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.timezone.utc)
 INTENT = Intent(100, 10, frozenset({"smtp2", "smtp1"}))
-
-
-@pytest.fixture
-def file(bindings_path: Path) -> BindingsFile:
-    """One account's part of a file that is not there yet."""
-    return BindingsFile(str(bindings_path), BASE, "12345")
-
-
-def bind(file: BindingsFile, alias: str = "billing", name: str = "smtp1") -> None:
-    """Change the file."""
-    with file.lock():
-        file.bind(alias, name)
 
 
 CHANGES: dict[str, Callable[[BindingsFile], None]] = {
@@ -50,9 +29,6 @@ CHANGES: dict[str, Callable[[BindingsFile], None]] = {
     "record_password_time": lambda file: file.record_password_time("smtp1", MOMENT),
 }
 every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-
-
-# ---- content ---------------------------------------------------------------------------------------------------
 
 
 def test_no_file_is_an_empty_file(file: BindingsFile, bindings_path: Path) -> None:
@@ -92,7 +68,7 @@ def test_the_text_is_sorted_indented_utf8_and_ends_with_a_newline(file: Bindings
         "version": 1,
         "accounts": {
             BASE: {
-                "12345": {
+                OWNER: {
                     "aliases": {"zoo": "smtp1", "Ärger": "smtp2", "alpha": "smtp3"},
                     "intents": {"shop": {"total_limit": 100, "hourly_limit": 10, "smtp_user_names": ["smtp1", "smtp2"]}},
                 }
@@ -110,20 +86,20 @@ def test_what_is_not_understood_or_of_others_is_kept(
         "comment": "kept",
         "accounts": {
             BASE: {
-                "12345": {"aliases": {"news": "smtp5"}, "notes": {"smtp5": ["kept"]}},
+                OWNER: {"aliases": {"news": "smtp5"}, "notes": {"smtp5": ["kept"]}},
                 "99999": {"aliases": {"billing": "smtp6"}, "more": 1},
             },
-            "https://other.example/v1.0": {"12345": {"aliases": {"billing": "smtp7"}}, "x": {}},
+            "https://other.example/v1.0": {OWNER: {"aliases": {"billing": "smtp7"}}, "x": {}},
         },
     }
     bindings_path.write_text(json.dumps(strange))
     with file.lock():
         change(file)
     document = json.loads(bindings_path.read_text())
-    section = document["accounts"][BASE].pop("12345")
+    section = document["accounts"][BASE].pop(OWNER)
     assert section["aliases"]["news"] == "smtp5"
     assert section["notes"] == {"smtp5": ["kept"]}
-    strange["accounts"][BASE].pop("12345")
+    strange["accounts"][BASE].pop(OWNER)
     assert document == strange
 
 
@@ -143,301 +119,89 @@ def test_a_change_without_the_lock_is_a_mistake_of_ours(file: BindingsFile) -> N
 
 
 def test_the_place_of_an_alias_is_told(file: BindingsFile, bindings_path: Path) -> None:
-    assert all(part in file.read().place for part in (BASE, "12345", "aliases", str(bindings_path)))
+    assert all(part in file.read().place for part in (BASE, OWNER, "aliases", str(bindings_path)))
 
 
 def test_the_folder_has_to_exist(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=f"bindings_path .*{tmp_path}/no"):
-        BindingsFile(str(tmp_path / "no" / "bindings.json"), BASE, "12345")
+        BindingsFile(str(tmp_path / "no" / "bindings.json"), BASE, OWNER)
     assert list(tmp_path.iterdir()) == []
 
 
-# ---- mode, owner, links ----------------------------------------------------------------------------------------
+# ---- what makes no sense ---------------------------------------------------------------------------------------
 
 
-@every_change
-def test_a_new_file_is_for_its_owner_only(
-    change: Callable[[BindingsFile], None], file: BindingsFile, bindings_path: Path
+def in_account(**section: Any) -> str:
+    """A bindings file with this account's section."""
+    return json.dumps({"version": 1, "accounts": {BASE: {OWNER: section}}})
+
+
+WRITTEN = {"total_limit": 1, "hourly_limit": 1, "smtp_user_names": []}
+CONTENTS: dict[str, str | bytes] = {
+    "empty": "",
+    "blank": "\n",
+    "not JSON": "billing: smtp1\n",
+    "half": in_account(aliases={"billing": "smtp1"})[:-3],
+    "two documents": "{}{}",
+    "conflict markers": '{\n<<<<<<< HEAD\n "version": 1,\n=======\n "version": 1,\n>>>>>>> other\n "accounts": {}\n}\n',
+    "the same key twice": in_account(aliases={"billing": "smtp1", "Billing": "smtp2"}).replace("Billing", "billing"),
+    "not UTF-8": b'{"version": 1, "accounts": {}, "caf\xe9": 1}',
+    "UTF-16": '{"version": 1, "accounts": {}}'.encode("utf-16"),
+    "deeply nested": "[" * 100_000,
+    "a list": "[]",
+    "null": "null",
+    "a number": "1",
+    "a string": '"bindings"',
+    "an empty object": "{}",
+    "no version": '{"accounts": {}}',
+    "a version that is no number": '{"version": "1", "accounts": {}}',
+    "version true": '{"version": true, "accounts": {}}',
+    "version 0": '{"version": 0, "accounts": {}}',
+    "no accounts": '{"version": 1}',
+    "accounts is a list": '{"version": 1, "accounts": []}',
+    "accounts of a list": json.dumps({"version": 1, "accounts": {BASE: []}}),
+    "account is a list": json.dumps({"version": 1, "accounts": {BASE: {OWNER: []}}}),
+    "account is null": json.dumps({"version": 1, "accounts": {BASE: {OWNER: None}}}),
+    "aliases is a list": in_account(aliases=["smtp1"]),
+    "aliases is null": in_account(aliases=None),
+    "alias without a name": in_account(aliases={"billing": None}),
+    "alias with an empty name": in_account(aliases={"billing": ""}),
+    "alias of a number": in_account(aliases={"billing": 1}),
+    "alias of an object": in_account(aliases={"billing": {"smtp_user_name": "smtp1"}}),
+    "two aliases of one user": in_account(aliases={"billing": "smtp1", "shop": "smtp1"}),
+    "intents is a list": in_account(intents=[]),
+    "intent is null": in_account(intents={"billing": None}),
+    "intent is a string": in_account(intents={"billing": "smtp1"}),
+    "intent without names": in_account(intents={"billing": {"total_limit": 1, "hourly_limit": 1}}),
+    "intent without a limit": in_account(intents={"billing": {"total_limit": 1, "smtp_user_names": []}}),
+    "intent with null as limit": in_account(intents={"billing": {**WRITTEN, "total_limit": None}}),
+    "intent with a word as limit": in_account(intents={"billing": {**WRITTEN, "total_limit": "many"}}),
+    "intent with a huge limit": in_account(intents={"billing": {**WRITTEN, "total_limit": 0.5}}).replace("0.5", "1e999"),
+    "intent with names as text": in_account(intents={"billing": {**WRITTEN, "smtp_user_names": "smtp1"}}),
+    "intent with a number as name": in_account(intents={"billing": {**WRITTEN, "smtp_user_names": [1]}}),
+    "password_times is a list": in_account(password_times=[]),
+    "password time is a number": in_account(password_times={"smtp1": 1700000000}),
+    "password time is a word": in_account(password_times={"smtp1": "yesterday"}),
+    "password time is null": in_account(password_times={"smtp1": None}),
+}
+
+
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
+def test_a_file_that_makes_no_sense_is_refused_by_name_and_left_as_it_is(
+    content: str | bytes, file: BindingsFile, bindings_path: Path
 ) -> None:
-    old = os.umask(0)
-    try:
-        with file.lock():
-            change(file)
-    finally:
-        os.umask(old)
-    assert stat.S_IMODE(bindings_path.stat().st_mode) == 0o600
-
-
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o644])
-@pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_an_existing_mode_is_kept(mode: int, umask: int, file: BindingsFile, bindings_path: Path) -> None:
-    bind(file)
-    bindings_path.chmod(mode)
-    old = os.umask(umask)
-    try:
-        bind(file, "shop", "smtp2")
-    finally:
-        os.umask(old)
-    assert stat.S_IMODE(bindings_path.stat().st_mode) == mode
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_an_existing_owner_is_kept(file: BindingsFile, bindings_path: Path) -> None:
-    bind(file)
-    os.chown(bindings_path, 1234, 2345)
-    bind(file, "shop", "smtp2")
-    assert (bindings_path.stat().st_uid, bindings_path.stat().st_gid) == (1234, 2345)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_an_owner_that_cannot_be_kept_is_no_failure(
-    file: BindingsFile, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A colleague's file in a shared folder: who is not root tries to keep the group at least."""
-    asked: list[tuple[int, int]] = []
-
-    def refuse(descriptor: int, uid: int, gid: int) -> None:
-        asked.append((uid, gid))
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    bind(file)
-    os.chown(bindings_path, 1234, 2345)
-    monkeypatch.setattr(os, "fchown", refuse)
-    bind(file, "shop", "smtp2")
-    assert asked == [(1234, 2345), (-1, 2345)]
-    assert file.read().aliases == {"billing": "smtp1", "shop": "smtp2"}
-
-
-@pytest.mark.parametrize("there", [True, False], ids=["target is there", "dangling"])
-@pytest.mark.parametrize("relative", [True, False], ids=["relative", "absolute"])
-def test_a_symbolic_link_is_written_through_with_the_lock_beside_its_target(
-    relative: bool, there: bool, tmp_path: Path, bindings_path: Path
-) -> None:
-    target = tmp_path / "target" / "real.json"
-    target.parent.mkdir()
-    if there:
-        bind(BindingsFile(str(target), BASE, "12345"), "news", "smtp9")
-    bindings_path.symlink_to(os.path.relpath(target, bindings_path.parent) if relative else target)
-    bind(BindingsFile(str(bindings_path), BASE, "12345"))
-    assert bindings_path.is_symlink()
-    assert [path.name for path in bindings_path.parent.iterdir()] == ["bindings.json"]
-    assert sorted(path.name for path in target.parent.iterdir()) == ["real.json", "real.json.lock"]
-    aliases = BindingsFile(str(target), BASE, "12345").read().aliases
-    assert aliases == ({"billing": "smtp1", "news": "smtp9"} if there else {"billing": "smtp1"})
-
-
-def test_a_link_into_a_missing_folder_is_refused(bindings_path: Path, tmp_path: Path) -> None:
-    bindings_path.symlink_to(tmp_path / "no" / "real.json")
-    with pytest.raises(OptionError, match="bindings_path"):
-        BindingsFile(str(bindings_path), BASE, "12345")
-
-
-# ---- atomic and durable ----------------------------------------------------------------------------------------
-
-
-@every_change
-def test_the_file_is_durable_before_the_rename_and_the_rename_before_the_end(
-    change: Callable[[BindingsFile], None], file: BindingsFile, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bind(file, "news", "smtp5")
-    steps: list[str] = []
-    real_fsync, real_replace = os.fsync, os.replace
-
-    def fsync(descriptor: int) -> None:
-        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
-        if kind == "file":
-            # All of the content has left this process: otherwise something else was made durable.
-            json.loads(_content_of(bindings_path.parent))
-        steps.append(f"fsync {kind}")
-        real_fsync(descriptor)
-
-    def replace(source: str, target: str) -> None:
-        assert Path(source).parent == Path(target).parent == bindings_path.parent
-        assert Path(target) == bindings_path
-        steps.append("replace")
-        real_replace(source, target)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(os, "replace", replace)
-    with file.lock():
-        change(file)
-    assert steps == ["fsync file", "replace", "fsync folder"]
-
-
-def _content_of(folder: Path) -> str:
-    (temporary,) = (path for path in folder.iterdir() if path.name not in ("bindings.json", "bindings.json.lock"))
-    return temporary.read_text()
-
-
-def test_what_a_crash_left_behind_is_no_hindrance_and_gets_taken_away(file: BindingsFile, bindings_path: Path) -> None:
-    (bindings_path.parent / ".bindings.json.new").write_text('{"version": 1, "acc')
-    bind(file)
-    assert sorted(path.name for path in bindings_path.parent.iterdir()) == ["bindings.json", "bindings.json.lock"]
-
-
-@pytest.mark.parametrize("name", ["open", "fsync", "replace"])
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
-def test_a_write_that_fails_is_told_by_name_and_changes_nothing(
-    code: int, name: str, file: BindingsFile, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bind(file)
-    before = bindings_path.read_bytes()
-    real = getattr(os, name)
-
-    def refuse(*arguments: Any, **options: Any) -> Any:
-        if name == "open" and str(arguments[0]).endswith(".lock"):
-            return real(*arguments, **options)
-        raise OSError(code, os.strerror(code))
-
-    with monkeypatch.context() as patch, pytest.raises(BindingsError) as caught:
-        patch.setattr(os, name, refuse)
-        bind(file, "shop", "smtp2")
-    assert "bindings_path" in str(caught.value)
-    assert os.strerror(code) in str(caught.value)
+    left = content.encode() if isinstance(content, str) else content
+    bindings_path.write_bytes(left)
+    with pytest.raises(BindingsError, match="bindings_path is malformed") as caught:
+        file.read()
     assert str(bindings_path) in str(caught.value)
-    assert bindings_path.read_bytes() == before
-    assert sorted(path.name for path in bindings_path.parent.iterdir()) == ["bindings.json", "bindings.json.lock"]
+    assert bindings_path.read_bytes() == left
 
 
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
-def test_a_lock_that_cannot_be_opened_is_told_by_name(code: int, file: BindingsFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: Any) -> int:
-        raise OSError(code, os.strerror(code))
-
-    with monkeypatch.context() as patch, pytest.raises(BindingsError, match="bindings_path"):
-        patch.setattr(os, "open", refuse)
-        bind(file)
-
-
-# ---- the lock --------------------------------------------------------------------------------------------------
-
-HOLDER = """
-import sys
-sys.path[:0] = sys.argv[2:]
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
-with BindingsFile(sys.argv[1], "https://api.sendclean.net/v1.0", "12345").lock():
-    print("locked", flush=True)
-    sys.stdin.read()
-"""
-
-BINDER = """
-import os, sys
-sys.path[:0] = sys.argv[2:]
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
-file = BindingsFile(sys.argv[1], "https://api.sendclean.net/v1.0", "12345")
-for number in range(5):
-    with file.lock():
-        file.bind(f"alias {os.getpid()} {number}", f"smtp {os.getpid()} {number}")
-"""
-
-
-@pytest.fixture
-def holder(bindings_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock until its standard input ends."""
-    command = [sys.executable, "-c", HOLDER, str(bindings_path), *sys.path]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "locked\n"
-        yield process
-        process.kill()
-
-
-def test_the_lock_keeps_another_process_out_for_ten_minutes_at_most(
-    holder: subprocess.Popen[str], file: BindingsFile, bindings_path: Path, fast: FakeClock
-) -> None:
-    with pytest.raises(BindingsError) as caught:
-        bind(file)
-    assert 599 <= sum(fast.slept) <= 601
-    for part in ("bindings_path", f"{bindings_path}.lock", "600 s"):
-        assert part in str(caught.value)
-    assert not bindings_path.exists()
-
-
-def test_readers_need_no_lock(holder: subprocess.Popen[str], file: BindingsFile) -> None:
-    assert file.read().aliases == {}
-
-
-def test_a_waiter_gets_the_lock_when_its_holder_ends(holder: subprocess.Popen[str], file: BindingsFile, fast: FakeClock) -> None:
-    def let_go() -> None:
-        if len(fast.slept) == 3:
-            holder.communicate()
-
-    fast.meanwhile = let_go
-    bind(file)
-    assert file.read().aliases == {"billing": "smtp1"}
-    assert len(fast.slept) == 3
-
-
-def test_a_holder_that_was_killed_blocks_nobody(holder: subprocess.Popen[str], file: BindingsFile, fast: FakeClock) -> None:
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
-    bind(file)
-    assert fast.slept == []
-    assert file.read().aliases == {"billing": "smtp1"}
-
-
-def test_the_lock_keeps_another_thread_out(file: BindingsFile, bindings_path: Path) -> None:
-    other = BindingsFile(str(bindings_path), BASE, "12345")
-    refused = []
-
-    def try_it() -> None:
-        try:
-            with other.lock(timeout=0.2):
-                pass
-        except BindingsError as error:
-            refused.append(str(error))
-
-    with file.lock():
-        thread = threading.Thread(target=try_it)
-        thread.start()
-        thread.join()
-    assert len(refused) == 1
-    assert "0.2 s" in refused[0]
-
-
-def test_a_lock_whose_file_was_removed_while_waiting_guards_nothing_and_is_taken_anew(
-    file: BindingsFile, bindings_path: Path, monkeypatch: pytest.MonkeyPatch, fast: FakeClock
-) -> None:
-    lock = Path(f"{bindings_path}.lock")
-    real = fcntl.flock
-    removed: list[int] = []
-
-    def flock(descriptor: int, operation: int) -> None:
-        real(descriptor, operation)
-        if not removed:
-            removed.append(os.fstat(descriptor).st_ino)
-            lock.unlink()
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with file.lock():
-        assert lock.exists()
-        assert removed
-        with pytest.raises(BindingsError), BindingsFile(str(bindings_path), BASE, "12345").lock(timeout=0.1):
-            pass
-
-
-def test_the_lock_is_free_again_after_a_failure(file: BindingsFile) -> None:
-    with pytest.raises(ZeroDivisionError), file.lock():
-        raise ZeroDivisionError
-    with file.lock(timeout=0):
-        pass
-    with pytest.raises(RuntimeError):
-        file.bind("billing", "smtp1")
-
-
-def test_a_lock_that_cannot_be_taken_at_all_is_told(file: BindingsFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some network file systems have no locks."""
-
-    def refuse(descriptor: int, operation: int) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(BindingsError, match="bindings_path"), file.lock():
-        pass
-
-
-def test_many_processes_lose_no_binding(bindings_path: Path) -> None:
-    command = [sys.executable, "-c", BINDER, str(bindings_path), *sys.path]
-    processes = [subprocess.Popen(command) for _process in range(4)]
-    assert [process.wait() for process in processes] == [0, 0, 0, 0]
-    assert len(BindingsFile(str(bindings_path), BASE, "12345").read().aliases) == 20
+@pytest.mark.parametrize("version", [2, 17])
+def test_a_file_of_a_newer_version_is_left_to_that_version(version: int, file: BindingsFile, bindings_path: Path) -> None:
+    bindings_path.write_text(json.dumps({"version": version, "entries": []}))
+    for use in (BindingsFile.read, bind):
+        with pytest.raises(BindingsError, match="bindings_path was written by a newer"):
+            use(file)
+    assert json.loads(bindings_path.read_text()) == {"version": version, "entries": []}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +18,11 @@ import pytest
 import trustme
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError
+from ansible_collections.sendclean.email.plugins.module_utils._module import CONNECTION_OPTIONS
 from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, TOKEN, FakeClock
 
 DEFAULTS = {
-    "owner_id": OWNER,
-    "token": TOKEN,
     "app_domain": "sendclean.net",
     "api_url": None,
     "validate_certs": True,
@@ -31,6 +31,12 @@ DEFAULTS = {
     "requests_per_minute": 60,
     "retry_timeout": 300.0,
 }
+GIVEN = {"owner_id": OWNER, "token": TOKEN, **DEFAULTS}
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    declared = {name: option.get("default") for name, option in CONNECTION_OPTIONS.items() if not option.get("required")}
+    assert declared == DEFAULTS
 
 
 @pytest.mark.parametrize(
@@ -45,7 +51,7 @@ DEFAULTS = {
     ],
 )
 def test_the_base_url_is_one_spelling_of_what_is_given(given: dict[str, Any], base_url: str, is_loopback: bool) -> None:
-    connection = connection_from({**DEFAULTS, **given})
+    connection = connection_from({**GIVEN, **given})
     assert (connection.base_url, connection.is_loopback) == (base_url, is_loopback)
 
 
@@ -85,18 +91,21 @@ def https_url(authority: trustme.CA) -> Iterator[str]:
 
 # Who does not validate is warned, on stderr.
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
-@pytest.mark.parametrize("kind", ["none", "file", "folder", "other"])
+@pytest.mark.parametrize("kind", ["none", "file", "folder", "hashed folder", "other"])
 @pytest.mark.parametrize("validate_certs", [True, False])
 def test_a_certificate_is_trusted_only_by_its_authority_or_if_none_is_validated(
     kind: str, validate_certs: bool, https_url: str, authority: trustme.CA, tmp_path: Path, fast: FakeClock
 ) -> None:
     bundle = tmp_path / "ca.pem"
     (trustme.CA() if kind == "other" else authority).cert_pem.write_to_path(str(bundle))
-    # A folder is searched by hashes of names, which this one has none of.
-    ca_path = {"none": None, "folder": str(tmp_path)}.get(kind, str(bundle))
+    # A folder is searched by hashes of names.
+    if kind == "hashed folder":
+        hashed = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", bundle], capture_output=True, text=True, check=True)
+        bundle.rename(tmp_path / f"{hashed.stdout.strip()}.0")
+    ca_path = None if kind == "none" else str(tmp_path if "folder" in kind else bundle)
     given = {"api_url": https_url, "ca_path": ca_path, "validate_certs": validate_certs}
-    client = Client(connection_from({**DEFAULTS, **given}))
-    if kind == "file" or not validate_certs:
+    client = Client(connection_from({**GIVEN, **given}))
+    if kind in ("file", "hashed folder") or not validate_certs:
         assert client.list_smtp() == {}
     else:
         with pytest.raises(CallError, match="certificate") as caught:

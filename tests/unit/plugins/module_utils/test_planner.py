@@ -160,7 +160,7 @@ LISTED = {
 }
 CREATE = Wanted(alias="billing", total_limit=5, hourly_limit=5)
 INTENTS: dict[str, tuple[set[str], dict[str, str], list[str]]] = {
-    "all were there before": ({"smtp1", "smtp2", "smtp3"}, {}, []),
+    "all were there before": ({"smtp1", "smtp2", "smtp3", "smtp4"}, {}, []),
     "the only new one has other limits": ({"smtp1", "smtp2", "smtp3"}, {}, []),
     "the only new one is bound": ({"smtp1", "smtp3"}, {"news": "smtp2"}, []),
     "one": ({"smtp1", "smtp3"}, {}, ["smtp2"]),

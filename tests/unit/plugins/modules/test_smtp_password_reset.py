@@ -19,7 +19,6 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     FakeClock,
     RunModule,
     read_bindings,
-    run_main,
     snapshot,
     write_bindings,
 )
@@ -60,11 +59,11 @@ def test_without_a_guard_every_run_resets(account: Service, run_module: RunModul
 
 @pytest.mark.parametrize("value", [None, " "])
 def test_nobody_is_refused_before_any_call(
-    value: str | None, account: Service, server: RunningServer, monkeypatch: pytest.MonkeyPatch
+    value: str | None, account: Service, server: RunningServer, bare_run: RunModule
 ) -> None:
     """Null, too, which Ansible takes for given."""
     shared = {"owner_id": OWNER, "token": TOKEN, "api_url": server.base_url}
-    failed = run_main(monkeypatch, "smtp_password_reset", {**shared, "smtp_user_name": value})
+    failed = bare_run("smtp_password_reset", {**shared, "smtp_user_name": value})
     assert failed.failed
     assert "smtp_user_name" in failed.msg
     assert account.log == []
@@ -189,70 +188,6 @@ def test_who_is_not_there_gets_no_password(
     assert bindings_path.read_bytes() == content
 
 
-# What happens to resetSmtpPassword, whether it is carried out then, and whether it may be repeated if not.
-FAULTS = {
-    "cut_before": (False, True),
-    "cut_after": (True, True),
-    "error_500_before": (False, True),
-    "bad_gateway_502_after": (True, True),
-    "truncated_after": (True, True),
-    "unreadable_after": (True, True),
-    "non_object_after": (True, True),
-    "empty_after": (True, True),
-    "general_error_before": (False, False),
-    "general_error_after": (True, False),
-    "unknown_kind_before": (False, False),
-    "unknown_kind_after": (True, False),
-    "missing_kind_before": (False, False),
-    "missing_kind_after": (True, False),
-    "validation_error": (False, False),
-    "authentication_error": (False, False),
-}
-
-
-@pytest.mark.parametrize(("kind", "done", "repeated"), [(kind, *rest) for kind, rest in FAULTS.items()], ids=FAULTS)
-def test_whatever_becomes_of_the_answer_there_is_one_reset_and_its_password_is_known(
-    kind: str,
-    done: bool,
-    repeated: bool,
-    account: Service,
-    server: RunningServer,
-    run_module: RunModule,
-    bindings_path: Path,
-    fast: FakeClock,
-) -> None:
-    account.add_fault("resetSmtpPassword", kind)
-    ended = run_module("smtp_password_reset", smtp_user_name=NAME, bindings_path=str(bindings_path))
-    assert sum(entry.carried_out for entry in account.calls("resetSmtpPassword")) == int(done or repeated)
-    assert len(account.calls("resetSmtpPassword")) == (2 if repeated and not done else 1)
-    assert ended.failed is not (done or repeated)
-    if done or repeated:
-        assert ended["smtp_password"] == password_of(account) != OLD
-        assert list(read_bindings(bindings_path, server.base_url)["password_times"]) == [NAME]
-    else:
-        assert password_of(account) == OLD
-        assert ended["error"]["call"] == "resetSmtpPassword"
-        assert not bindings_path.exists()
-
-
-def test_a_reset_whose_answer_comes_too_late_is_found(account: Service, run_module: RunModule, fast: FakeClock) -> None:
-    account.add_fault("resetSmtpPassword", "slow_after", seconds=1.0)
-    done = run_module("smtp_password_reset", smtp_user_name=NAME, timeout=0.3)
-    assert done["smtp_password"] == password_of(account) != OLD
-    assert len(account.calls("resetSmtpPassword")) == 1
-
-
-def test_a_lost_answer_is_looked_for_until_the_listing_shows_the_reset(
-    account: Service, run_module: RunModule, fast: FakeClock
-) -> None:
-    account.settings = Settings(listing_lag=3600)
-    account.add_fault("resetSmtpPassword", "cut_after")
-    fast.meanwhile = lambda: setattr(account, "settings", Settings()) if len(fast.slept) == 3 else None
-    done = run_module("smtp_password_reset", smtp_user_name=NAME, timeout=20)
-    assert done["smtp_password"] == password_of(account) != OLD
-    assert len(account.calls("resetSmtpPassword")) == 1
-
-
 def test_without_passwords_in_the_listing_the_answer_tells_the_password(account: Service, run_module: RunModule) -> None:
     account.settings = Settings(password_key=None)
     assert run_module("smtp_password_reset", smtp_user_name=NAME)["smtp_password"] == password_of(account) != OLD
@@ -274,14 +209,6 @@ def test_without_passwords_in_the_listing_current_password_is_refused(account: S
     assert failed.failed
     assert "current_password" in failed.msg
     assert not account.calls("resetSmtpPassword")
-
-
-def test_a_reset_that_does_not_show_is_an_error(account: Service, run_module: RunModule, fast: FakeClock) -> None:
-    account.add_fault("resetSmtpPassword", "ignored")
-    failed = run_module("smtp_password_reset", smtp_user_name=NAME)
-    assert failed.failed
-    assert NAME in failed.msg
-    assert len(account.calls("resetSmtpPassword")) == 1
 
 
 def test_a_new_password_that_does_not_show_yet_is_not_lost(account: Service, run_module: RunModule, fast: FakeClock) -> None:

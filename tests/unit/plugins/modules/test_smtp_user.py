@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""sendclean.email.smtp_user: the contract's table, check mode, diff, results, and creation exactly once."""
+"""sendclean.email.smtp_user: the contract's table, check mode, diff and results."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
+    TOKEN,
     FakeClock,
     RunModule,
     read_bindings,
@@ -127,6 +128,24 @@ def calls_of(service: Service) -> list[str]:
     return calls
 
 
+def expected_user(row: Row, service: Service) -> dict[str, Any] | None:
+    """The user as the result has to show it: as the server holds it, and as the row says."""
+    if not row.exists:
+        return None
+    user = next(user for user in service.users(OWNER) if (user.smtp_user_name != "smtp1") is (row.operation is ADD))
+    held = {name: getattr(user, name) for name in ("smtp_user_name", "status", "total_limit", "hourly_limit")}
+    assert held == {**held, "status": row.status, **BOTH_LIMITS, **row.after}
+    return {"alias": row.options["alias"] if row.aliases or row.adopted or row.operation is ADD else None, **held}
+
+
+def expected_before(row: Row) -> dict[str, Any]:
+    """What the difference has to show as there before."""
+    if row.operation is ADD or not row.exists:
+        return {}
+    alias = row.options["alias"] if row.aliases else None
+    return {"alias": alias, **BOTH_LIMITS, "status": row.status, "smtp_user_name": "smtp1"}
+
+
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_check_run_says_what_the_real_run_does_and_the_second_run_does_nothing(
     row: Row, service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
@@ -134,67 +153,44 @@ def test_check_run_says_what_the_real_run_does_and_the_second_run_does_nothing(
     prepare(row, service, server, bindings_path)
     before = snapshot(bindings_path.parent)
     options = {**row.options, "bindings_path": str(bindings_path)}
-    changed = row.adopted or row.operation is not None
-    creation = row.operation is ADD
 
     check = run_module("smtp_user", check=True, **options)
     assert calls_of(service) == ["listSmtp"]
     assert snapshot(bindings_path.parent) == before
-    assert check["changed"] is changed
 
     real = run_module("smtp_user", **options)
-    writes = [row.operation["call"]] if row.operation else []
     log = service.log
+    writes = [row.operation["call"]] if row.operation else []
     assert calls_of(service) == ["listSmtp", *writes, *["listSmtp" for call in writes]]
-    assert real["changed"] is changed
+    assert check["changed"] is real["changed"] is (row.adopted or row.operation is not None)
 
-    # What is returned: the server's truth, in check mode but for a name that nobody can know.
-    truth = {user.smtp_user_name: user for user in service.users(OWNER)}
-    alias = row.options.get("alias") if row.aliases or row.adopted or creation else None
-    if row.exists:
-        (name,) = {*truth} - {"smtp1"} if creation else {"smtp1"}
-        shown = {
-            "alias": alias,
-            "smtp_user_name": name,
-            "status": truth[name].status,
-            "total_limit": truth[name].total_limit,
-            "hourly_limit": truth[name].hourly_limit,
-        }
-        assert shown == {**shown, "status": row.status, **BOTH_LIMITS, **row.after}
-        assert real["smtp_user"] == shown
-        assert check["smtp_user"] == {**shown, "smtp_user_name": None if creation else name}
-    else:
-        name, shown = "", {}
-        assert real["smtp_user"] is check["smtp_user"] is None
-    operations = [{"smtp_user_name": name, **row.operation}] if row.operation else []
-    assert real["operations"] == operations
-    assert check["operations"] == [{**operation, "smtp_user_name": None} if creation else operation for operation in operations]
+    shown = expected_user(row, service)
+    name = shown["smtp_user_name"] if shown else None
+    # What nobody can know before.
+    unknown = {"smtp_user_name": None} if row.operation is ADD else {}
+    assert real["smtp_user"] == shown
+    assert check["smtp_user"] == (shown and {**shown, **unknown})
+    assert real["operations"] == [{"smtp_user_name": name, **row.operation} for call in writes if row.operation]
+    assert check["operations"] == [{**operation, **unknown} for operation in real["operations"]]
     if row.operation:
-        named = {} if creation else {"smtp_user_name": name}
-        assert log[1].parameters == {**named, **row.operation["parameters"]}
-
-    # The difference: what was there, what is there, and nothing else.
-    facts = {} if creation or not row.exists else {**BOTH_LIMITS, "status": row.status, "smtp_user_name": "smtp1"}
-    assert {key: value for key, value in real["diff"]["before"].items() if key != "alias"} == facts
-    assert {key: value for key, value in real["diff"]["after"].items() if key != "alias"} == {
-        key: value for key, value in shown.items() if key != "alias"
-    }
-    assert (real["diff"]["before"] != real["diff"]["after"]) is changed
-    assert check["diff"]["before"] == real["diff"]["before"]
-    assert check["diff"]["after"] == (check["smtp_user"] or {})
-
+        assert log[1].parameters == {**({} if unknown else {"smtp_user_name": name}), **row.operation["parameters"]}
+    assert real["diff"] == {"before": expected_before(row), "after": shown or {}}
+    assert check["diff"] == {"before": expected_before(row), "after": check["smtp_user"] or {}}
     bindings = read_bindings(bindings_path, server.base_url) if bindings_path.exists() else {}
-    assert bindings.get("aliases", {}) == ({alias: name} if alias and row.exists else row.aliases)
+    assert bindings.get("aliases", {}) == ({shown["alias"]: name} if shown and shown["alias"] else row.aliases)
     assert "intents" not in bindings
+    nothing_is_left_to_do(options, real["smtp_user"], service, run_module, bindings_path)
 
-    settled = snapshot(bindings_path.parent)
-    users = service.users(OWNER)
-    for check_again in (True, False):
-        again = run_module("smtp_user", check=check_again, **options)
+
+def nothing_is_left_to_do(
+    options: dict[str, Any], shown: Any, service: Service, run_module: RunModule, bindings_path: Path
+) -> None:
+    """Run again, dry and for real."""
+    settled, users = snapshot(bindings_path.parent), service.users(OWNER)
+    for check in (True, False):
+        again = run_module("smtp_user", check=check, **options)
         assert calls_of(service) == ["listSmtp"]
-        assert not again.failed
-        assert (again["changed"], again["operations"]) == (False, [])
-        assert again["smtp_user"] == real["smtp_user"]
+        assert (again["changed"], again["operations"], again["smtp_user"]) == (False, [], shown)
         assert again["diff"]["before"] == again["diff"]["after"]
     assert snapshot(bindings_path.parent) == settled
     assert service.users(OWNER) == users
@@ -340,7 +336,7 @@ def test_options_come_from_the_environment(
     service: Service, server: RunningServer, bare_run: RunModule, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENDCLEAN_OWNER_ID", OWNER)
-    monkeypatch.setenv("SENDCLEAN_TOKEN", "demo-token")
+    monkeypatch.setenv("SENDCLEAN_TOKEN", TOKEN)
     monkeypatch.setenv("SENDCLEAN_API_URL", server.base_url)
     monkeypatch.setenv("SENDCLEAN_BINDINGS_PATH", str(bindings_path))
     assert bare_run("smtp_user", {**BY_ALIAS, **BOTH_LIMITS})["changed"] is True
@@ -379,214 +375,3 @@ def test_a_listing_that_lags_behind_a_write_is_waited_for(service: Service, run_
     fast.meanwhile = lambda: setattr(service, "settings", Settings()) if len(fast.slept) == 3 else None
     assert run_module("smtp_user", **BY_NAME, total_limit=5)["smtp_user"]["total_limit"] == 5
     assert calls_of(service) == ["listSmtp", "editSmtp", *4 * ["listSmtp"]]
-
-
-# What happens to addSmtp, and whether it is carried out then.
-LOST = {
-    "cut_before": False,
-    "cut_after": True,
-    "error_500_before": False,
-    "bad_gateway_502_after": True,
-    "truncated_after": True,
-    "unreadable_after": True,
-    "non_object_after": True,
-    "empty_after": True,
-}
-UNKNOWN = {
-    "general_error_before": False,
-    "general_error_after": True,
-    "unknown_kind_before": False,
-    "unknown_kind_after": True,
-    "missing_kind_before": False,
-    "missing_kind_after": True,
-}
-
-
-@pytest.mark.parametrize("kind", LOST)
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_lost_answer_of_a_creation_leaves_one_user_bound(
-    kind: str,
-    times: int,
-    service: Service,
-    server: RunningServer,
-    run_module: RunModule,
-    bindings_path: Path,
-    fast: FakeClock,
-) -> None:
-    service.create_user(OWNER)  # A colleague's, with the same limits.
-    service.add_fault("addSmtp", kind, times=times)
-    made = run_module("smtp_user", bindings_path=str(bindings_path), **BY_ALIAS, **BOTH_LIMITS)
-    assert not made.failed, made.msg
-    assert len(service.users(OWNER)) == 2
-    name = service.users(OWNER)[-1].smtp_user_name
-    assert made["smtp_user"]["smtp_user_name"] == name
-    assert made["operations"] == [{"call": "addSmtp", "smtp_user_name": name, "parameters": BOTH_LIMITS}]
-    assert len(service.calls("addSmtp")) == (1 if LOST[kind] else times + 1)
-    bindings = read_bindings(bindings_path, server.base_url)
-    assert bindings["aliases"] == {"billing": name}
-    assert "intents" not in bindings
-
-
-@pytest.mark.parametrize("kind", UNKNOWN)
-def test_an_error_answer_to_a_creation_is_checked_and_not_repeated(
-    kind: str, service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
-) -> None:
-    service.add_fault("addSmtp", kind)
-    options = {"bindings_path": str(bindings_path), **BY_ALIAS, **BOTH_LIMITS}
-    made = run_module("smtp_user", **options)
-    assert made.failed is not UNKNOWN[kind]
-    assert len(service.calls("addSmtp")) == 1
-    assert len(service.users(OWNER)) == int(UNKNOWN[kind])
-    again = run_module("smtp_user", **options)
-    assert again["changed"] is not UNKNOWN[kind]
-    (user,) = service.users(OWNER)
-    assert read_bindings(bindings_path, server.base_url)["aliases"] == {"billing": user.smtp_user_name}
-
-
-@pytest.mark.parametrize("kind", ["validation_error", "authentication_error"])
-def test_a_refused_creation_is_final_and_leaves_no_intent(
-    kind: str, service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
-) -> None:
-    service.add_fault("addSmtp", kind)
-    assert run_module("smtp_user", bindings_path=str(bindings_path), **BY_ALIAS, **BOTH_LIMITS).failed
-    assert calls_of(service) == ["listSmtp", "addSmtp"]
-    assert read_bindings(bindings_path, server.base_url) == {}
-
-
-def test_a_refusal_after_a_lost_answer_keeps_the_intent_for_a_later_run(
-    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
-) -> None:
-    """The lost call may have made a user that is not listed yet: what the refusal says is of the second call only."""
-    service.settings = Settings(listing_lag=3600)
-    service.add_fault("addSmtp", "cut_after")
-    service.add_fault("addSmtp", "validation_error")
-    options = {"bindings_path": str(bindings_path), **BY_ALIAS, **BOTH_LIMITS}
-    assert run_module("smtp_user", **options)["error"]["name"] == "ValidationError"
-    assert list(read_bindings(bindings_path, server.base_url)["intents"]) == ["billing"]
-    service.settings = Settings()
-    assert run_module("smtp_user", **options)["operations"] == []
-    (user,) = service.users(OWNER)
-    assert read_bindings(bindings_path, server.base_url)["aliases"] == {"billing": user.smtp_user_name}
-
-
-def test_a_lost_creation_is_repeated_only_after_several_listings_over_the_seconds_of_timeout(
-    service: Service, run_module: RunModule, bindings_path: Path, fast: FakeClock
-) -> None:
-    service.add_fault("addSmtp", "cut_before")
-    times: list[float] = []
-    service.before_call = lambda call, owner_id: times.append(fast.now) if call == "listSmtp" else None
-    run_module("smtp_user", bindings_path=str(bindings_path), timeout=20, **BY_ALIAS, **BOTH_LIMITS)
-    calls = calls_of(service)
-    first, second = (index for index, call in enumerate(calls) if call == "addSmtp")
-    between = [time for time, call in zip(times[1:], calls[first + 1 : second])]
-    assert len(between) == second - first - 1 >= 3
-    assert between[-1] - between[0] >= 20
-
-
-def test_a_lost_creation_is_repeated_only_after_several_listings_however_slow_the_pace(
-    service: Service, run_module: RunModule, bindings_path: Path, fast: FakeClock
-) -> None:
-    service.add_fault("addSmtp", "cut_before")
-    run_module("smtp_user", bindings_path=str(bindings_path), timeout=1, requests_per_minute=2, **BY_ALIAS, **BOTH_LIMITS)
-    calls = calls_of(service)
-    first, second = (index for index, call in enumerate(calls) if call == "addSmtp")
-    assert second - first - 1 >= 2
-
-
-def intent(*names: str, **limits: int) -> dict[str, Any]:
-    """What a crash after addSmtp leaves in the bindings file."""
-    return {"intents": {"billing": {**BOTH_LIMITS, **limits, "smtp_user_names": list(names)}}}
-
-
-def test_a_later_run_settles_a_creation_that_was_carried_out(
-    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
-) -> None:
-    service.create_user(OWNER, smtp_user_name="smtp1")
-    service.create_user(OWNER, smtp_user_name="smtp2")
-    service.create_user(OWNER, smtp_user_name="smtp3", total_limit=5)
-    write_bindings(bindings_path, server.base_url, **intent("smtp1"))
-    settled = run_module("smtp_user", bindings_path=str(bindings_path), **BY_ALIAS, **BOTH_LIMITS)
-    assert (settled["changed"], settled["operations"]) == (True, [])
-    assert calls_of(service) == ["listSmtp"]
-    bindings = read_bindings(bindings_path, server.base_url)
-    assert bindings["aliases"] == {"billing": "smtp2"}
-    assert "intents" not in bindings
-    # When the creation was begun by this collection, its password is no older than this run.
-    assert list(bindings["password_times"]) == ["smtp2"]
-
-
-def test_a_later_run_repeats_a_creation_that_was_not_carried_out(
-    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
-) -> None:
-    service.create_user(OWNER, smtp_user_name="smtp1")
-    write_bindings(bindings_path, server.base_url, **intent("smtp1"))
-    made = run_module("smtp_user", bindings_path=str(bindings_path), timeout=20, **BY_ALIAS, **BOTH_LIMITS)
-    assert [operation["call"] for operation in made["operations"]] == ["addSmtp"]
-    assert sum(fast.slept) >= 20
-    assert len(service.users(OWNER)) == 2
-
-
-@pytest.mark.parametrize("state", ["present", "absent"])
-def test_several_users_that_a_creation_may_have_made_are_named_and_none_is_touched(
-    state: str, service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
-) -> None:
-    service.create_user(OWNER, smtp_user_name="smtp1")
-    service.create_user(OWNER, smtp_user_name="smtp2")
-    write_bindings(bindings_path, server.base_url, **intent())
-    content = bindings_path.read_bytes()
-    failed = run_module("smtp_user", bindings_path=str(bindings_path), state=state, **BY_ALIAS, **BOTH_LIMITS)
-    assert failed.failed
-    assert "smtp1, smtp2" in failed.msg
-    assert "smtp_user_name beside the alias" in failed.msg
-    assert set(calls_of(service)) == {"listSmtp"}
-    assert bindings_path.read_bytes() == content
-    # The way out that the message names.
-    chosen = run_module("smtp_user", bindings_path=str(bindings_path), **BY_BOTH)
-    assert chosen["smtp_user"]["smtp_user_name"] == "smtp1"
-    assert "intents" not in read_bindings(bindings_path, server.base_url)
-
-
-def test_absent_disables_the_user_of_a_creation_that_was_carried_out(
-    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
-) -> None:
-    service.create_user(OWNER, smtp_user_name="smtp1")
-    write_bindings(bindings_path, server.base_url, **intent())
-    done = run_module("smtp_user", bindings_path=str(bindings_path), state="absent", **BY_ALIAS)
-    assert done["operations"] == [{"smtp_user_name": "smtp1", **edit(status="Disable")}]
-    assert read_bindings(bindings_path, server.base_url)["aliases"] == {"billing": "smtp1"}
-
-
-def test_a_creation_that_no_listing_shows_is_not_repeated_without_limits(
-    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
-) -> None:
-    write_bindings(bindings_path, server.base_url, **intent())
-    content = bindings_path.read_bytes()
-    failed = run_module("smtp_user", bindings_path=str(bindings_path), timeout=20, **BY_ALIAS)
-    assert failed.failed
-    assert "total_limit" in failed.msg
-    assert sum(fast.slept) >= 20
-    assert set(calls_of(service)) == {"listSmtp"}
-    assert bindings_path.read_bytes() == content
-
-
-def test_absent_of_a_named_user_leaves_a_begun_creation_as_it_is(
-    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
-) -> None:
-    service.create_user(OWNER, smtp_user_name="smtp1")
-    write_bindings(bindings_path, server.base_url, **intent())
-    content = bindings_path.read_bytes()
-    done = run_module("smtp_user", bindings_path=str(bindings_path), state="absent", **BY_BOTH)
-    assert done["operations"] == [{"smtp_user_name": "smtp1", **edit(status="Disable")}]
-    assert bindings_path.read_bytes() == content
-
-
-def test_a_user_is_bound_before_anything_else_can_fail(
-    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
-) -> None:
-    service.add_fault("listSmtp", "cut_before", skip=1, times=100)
-    failed = run_module("smtp_user", bindings_path=str(bindings_path), **BY_ALIAS, **BOTH_LIMITS)
-    assert failed.failed
-    assert failed["changed"] is True
-    (user,) = service.users(OWNER)
-    assert read_bindings(bindings_path, server.base_url)["aliases"] == {"billing": user.smtp_user_name}
-    assert failed["operations"] == [{"smtp_user_name": user.smtp_user_name, **ADD}]

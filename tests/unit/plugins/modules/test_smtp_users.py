@@ -6,38 +6,26 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+import fcntl
 from pathlib import Path
 from typing import Any
 
 import pytest
+import simulator.service
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
     FakeClock,
     RunModule,
+    held,
+    made,
     read_bindings,
     snapshot,
     write_bindings,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from simulator import RunningServer, Service, serve
+from simulator import RunningServer, Service, Settings
 
 LIMITS = {"total_limit": 1000, "hourly_limit": 100}
 NO_ACTION = dict.fromkeys(["failed", "created", "adopted", "disabled", "enabled", "updated", "unchanged"], 0)
-
-
-def made(service: Service) -> Counter[str]:
-    """Count the calls since the last time."""
-    calls = Counter(call.call for call in service.log)
-    service.clear_log()
-    return calls
-
-
-def held(service: Service) -> dict[str, tuple[str, int, int]]:
-    """Return what the account holds, by name."""
-    return {user.smtp_user_name: (user.status, user.total_limit, user.hourly_limit) for user in service.users(OWNER)}
 
 
 @pytest.fixture
@@ -64,7 +52,7 @@ def test_four_steps_over_every_action(run_module: RunModule, account: Service, b
     options = {"users": EVERYTHING, "bindings_path": str(bindings_path)}
     before = snapshot(bindings_path.parent)
 
-    check = run_module("smtp_users", check=True, **options)
+    check = run_module("smtp_users", check=True, requests_per_minute=2, **options)
     assert made(account) == {"listSmtp": 1}
     assert snapshot(bindings_path.parent) == before
 
@@ -79,7 +67,7 @@ def test_four_steps_over_every_action(run_module: RunModule, account: Service, b
         assert len(done["diff"]) == 5
     expected = {**NO_ACTION, **dict.fromkeys(actions, 1)}
     assert real["summary"] == expected
-    assert check["summary"] == {**expected, "estimated_calls": 7, "estimated_minutes": 0.0}
+    assert check["summary"] == {**expected, "estimated_calls": 7, "estimated_minutes": 3.5}
     name = real["smtp_users"][1]["smtp_user_name"]
     assert check["smtp_users"][1]["smtp_user_name"] is None
     assert [{**call, "smtp_user_name": call["smtp_user_name"] or name} for call in check["operations"]] == real["operations"]
@@ -169,6 +157,21 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_written(
     assert held(account) == before
     assert {path for path in snapshot(bindings_path.parent) if not path.endswith(".lock")} == set(file_before)
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"users": [{"smtp_user_name": "smtp2"}], "purge": True, "purge_exclude": ["ops*", " "]}, "purge_exclude[1] is empty"),
+        ({"users": [{"smtp_user_name": "smtp2", "daily_limit": 1}]}, "daily_limit"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_any_call(
+    run_module: RunModule, account: Service, options: dict[str, Any], says: str
+) -> None:
+    failed = run_module("smtp_users", **options)
+    assert failed.failed and says in failed.msg
+    assert not account.log
 
 
 def test_an_alias_needs_a_bindings_file(run_module: RunModule, service: Service) -> None:
@@ -323,78 +326,46 @@ def test_passwords_only_on_demand(run_module: RunModule, account: Service) -> No
     assert [row["smtp_password"] for row in done["smtp_users"]] == [passwords["smtp2"], passwords["smtp3"]]
 
 
-ALIASES = st.one_of(st.none(), st.sampled_from(["a", "b", "c", "bound", "off"]))
-NAMES = st.one_of(st.none(), st.sampled_from(["smtp1", "smtp2", "smtp3", "smtp4", "smtp5", "nowhere"]))
-LIMIT = st.one_of(st.none(), st.integers(1, 3))
-USERS = st.fixed_dictionaries(
-    {
-        "alias": ALIASES,
-        "smtp_user_name": NAMES,
-        "state": st.sampled_from(["present", "present", "absent"]),
-        "total_limit": LIMIT,
-        "hourly_limit": LIMIT,
-    }
-)
-SHOWN = st.tuples(st.sampled_from(["Enable", "Disable"]), st.integers(1, 3), st.integers(1, 3))
+def test_edits_and_purge_need_no_lock(run_module: RunModule, account: Service, bindings_path: Path) -> None:
+    """They may take long; whoever wants to create meanwhile must not wait for them."""
+    seen = set()
+
+    def look(call: str, owner_id: str | None) -> None:
+        with open(f"{bindings_path}.lock", "a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                seen.add((call, "free"))
+            except BlockingIOError:
+                seen.add((call, "held"))
+
+    account.before_call = look
+    users = [{"alias": "new", **LIMITS}, {"smtp_user_name": "smtp2", "hourly_limit": 1}]
+    assert not run_module("smtp_users", users=users, purge=True, bindings_path=str(bindings_path)).failed
+    assert seen == {("listSmtp", "held"), ("addSmtp", "held"), ("editSmtp", "free"), ("listSmtp", "free")}
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    shown=st.lists(SHOWN, max_size=5),
-    users=st.lists(USERS, max_size=5),
-    purge=st.booleans(),
-    exclude=st.lists(st.sampled_from(["smtp[12]", "*4", "x"]), max_size=2),
-    bound=st.permutations(["smtp1", "smtp2", "smtp3", "smtp4", "smtp5"]),
-)
-def test_check_mode_is_the_real_run_without_its_writes(
-    bare_run: RunModule,
-    tmp_path_factory: pytest.TempPathFactory,
-    shown: list[tuple[str, int, int]],
-    users: list[dict[str, Any]],
-    purge: bool,
-    exclude: list[str],
-    bound: list[str],
+@pytest.mark.parametrize(("quota", "refused"), [(60, False), (20, True)])
+def test_a_large_account_stays_within_its_quota_or_waits_for_it(
+    run_module: RunModule, service: Service, fast: FakeClock, monkeypatch: pytest.MonkeyPatch, quota: int, refused: bool
 ) -> None:
-    service = Service({OWNER: "demo-token"})
-    for index, (status, total, hourly) in enumerate(shown, 1):
-        service.create_user(OWNER, total, hourly, status, smtp_user_name=f"smtp{index}")
-    path = tmp_path_factory.mktemp("account") / "bindings.json"
-    with serve(service) as server:
-        aliases = {alias: name for alias, name in zip(("bound", "off"), bound) if name in held(service)}
-        write_bindings(path, server.base_url, aliases=aliases)
-        options = {
-            "owner_id": OWNER,
-            "token": "demo-token",
-            "api_url": server.base_url,
-            "requests_per_minute": 0,
-            "bindings_path": str(path),
-            "users": users,
-            "purge": purge,
-            "purge_exclude": exclude,
-        }
-        before, text = held(service), path.read_text()
-        check = bare_run("smtp_users", {**options, "_ansible_check_mode": True})
-        assert (held(service), path.read_text()) == (before, text)
-        real = bare_run("smtp_users", options)
-        if check.failed:
-            assert real.msg == check.msg
-            assert (held(service), path.read_text()) == (before, text)
-            return
-        assert not real.failed, real.msg
-        assert real["changed"] == check["changed"]
-        assert actions(real) == actions(check)
-        assert without_new_names(real, before) == without_new_names(check, before)
-        made(service)
-        again = bare_run("smtp_users", options)
-        assert again["changed"] is False and made(service) == {"listSmtp": 1}
+    """As many calls a minute as the pace allows; where the account has fewer, each call is carried out once all the same."""
+    monkeypatch.setattr(simulator.service, "time", fast)
+    service.settings = Settings(quota_calls=quota, retry_after="seconds")
+    names = [service.create_user(OWNER).smtp_user_name for unused in range(200)]
+    users = [{"smtp_user_name": name, "hourly_limit": 7} for name in names]
+    assert not run_module("smtp_users", users=users, requests_per_minute=60).failed
+    assert {user.hourly_limit for user in service.users(OWNER)} == {7}
+    assert any(entry.http_status == 429 for entry in service.log) is refused
+    assert sum(entry.carried_out for entry in service.calls("editSmtp")) == 200
+    assert sum(fast.slept) < 1.2 * 60 * 202 / quota
 
 
-def actions(done: Any) -> list[tuple[Any, ...]]:
-    """Return the rows but for names that are not known before."""
-    return [(row["alias"], row["action"], row["status"], row["total_limit"], row["hourly_limit"]) for row in done["smtp_users"]]
-
-
-def without_new_names(done: Any, before: dict[str, Any]) -> list[str]:
-    """Return the operations with the names that were there before."""
-    known = [call if call["smtp_user_name"] in before else {**call, "smtp_user_name": None} for call in done["operations"]]
-    return sorted(map(json.dumps, known))
+def test_a_full_account_is_told_and_the_rest_is_done(run_module: RunModule, account: Service, bindings_path: Path) -> None:
+    account.settings = Settings(max_users=5)
+    users = [{"alias": "a", **LIMITS}, {"alias": "b", **LIMITS}, {"smtp_user_name": "smtp2", "hourly_limit": 7}]
+    for actions in (["created", "failed", "updated"], ["unchanged", "failed", "unchanged"]):
+        done = run_module("smtp_users", users=users, bindings_path=str(bindings_path))
+        assert [row["action"] for row in done["smtp_users"]] == actions
+        assert done["failures"][0]["error"]["message"] == "You reached the max SMTP user"
+        assert '"intents"' not in bindings_path.read_text()
+    assert len(held(account)) == 5
