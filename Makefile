@@ -44,8 +44,9 @@ test: check-python  ## run all tests: the parts below, then a summary
 unit: setup  ## run the unit tests
 	@$(RUN) python -m pytest -q -n 2 --dist loadgroup tests/unit
 
+# A file's tests share what is costly to set up: one process runs them.
 integration: setup  ## run the integration tests: real playbooks against the simulated service
-	@$(RUN) python -m pytest -q -n 2 --dist loadgroup tests/integration
+	@$(RUN) python -m pytest -q -n 2 --dist loadfile tests/integration
 
 lint: setup  ## run ansible-lint, ruff and mypy
 	@failed=0; \

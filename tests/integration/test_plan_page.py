@@ -26,8 +26,6 @@ from simulator import Service, serve
 # A name that a page which does not escape would take for its own, and that Ansible would evaluate.
 HOSTILE = "<b title=\"x\">&amp;'{{ 6 * 7 }}"
 ALIAS = "<script>alert(1)</script> & \"co\" 'n'"
-# One process makes the pages and starts the browser, for all tests.
-pytestmark = pytest.mark.xdist_group("pages")
 PATH = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
 
 

@@ -114,8 +114,10 @@ def test_the_files_follow_the_account_and_postfix_is_reloaded_only_then(project:
 
 
 def test_a_run_that_fails_later_reloads_what_it_has_changed(guide: Project, folder: Path) -> None:
+    users = {alias: {"smtp_user_name": "smtp10001", "smtp_password": "hunter2"} for alias in ("billing", "newsletter")}
+    guide.write("smtp_credentials.yml", yaml.safe_dump({"smtp_credentials": users}))
     (folder / "main.cf").unlink()
-    assert "main.cf does not exist" in guide.run(BOTH).output
+    assert "main.cf does not exist" in guide.run(DEPLOY).output
     assert calls(folder) == 1
 
 

@@ -70,7 +70,7 @@ def test(folder: Path, target: Path, *paths: str) -> str:
         "ANSIBLE_HOME": str(folder / "ansible-home"),
         "ANSIBLE_PYTHON_INTERPRETER": str(target / "bin" / "python"),
     }
-    command = [str(python), "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", *paths]
+    command = [str(python), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *paths]
     run = subprocess.run(command, cwd=stage.ROOT, env=environment, check=False)
     return "failed" if run.returncode else "passed"
 
