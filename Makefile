@@ -19,7 +19,8 @@ RUN := env HOME="$(BUILD)/home" PATH="$(VENV)/bin:$(PATH)" ANSIBLE_HOME="$(BUILD
 # The same with the staged copy instead, for the tools that look at the sources.
 RUN_STAGED := cd "$(STAGED)" && $(RUN) ANSIBLE_COLLECTIONS_PATH="$(BUILD)"
 
-TESTS := unit integration lint sanity importer docs-lint changelog-lint
+# Two at a time, the longest first.
+TESTS := integration sanity unit lint docs-lint importer changelog-lint
 .PHONY: help demo docs test $(TESTS) coverage test-matrix bench soak setup stage installed clean check-python
 # One folder for all: targets wait for each other, whatever -j says.
 .NOTPARALLEL:

@@ -14,7 +14,6 @@ import contextlib
 import ctypes
 import json
 import os
-import re
 import select
 import shlex
 import shutil
@@ -31,16 +30,13 @@ import ansible_runner
 import psutil
 import pytest
 import yaml
-from integration.guides import blocks
+from integration.guides import ROOT, blocks
 from integration.project import OWNER_ID, TOKEN, Project
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from simulator import Service
 
-GUIDE = {
-    named[1]: text
-    for unused, text in blocks(Path(__file__).resolve().parents[2] / "docs" / "awx.md")
-    if (named := re.match(r"# (\S+)\n", text))
-}
+# The guide's files by their paths, which stand in their first lines.
+GUIDE = {text.split()[1]: text for language, text in blocks(ROOT / "docs" / "awx.md") if language == "yaml"}
 # Where the guide mounts the volume.
 (MOUNT,) = yaml.safe_load(GUIDE["container-group.yml"])["spec"]["containers"][0]["volumeMounts"]
 

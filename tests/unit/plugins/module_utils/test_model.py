@@ -41,5 +41,5 @@ def test_a_listing_that_makes_no_sense_is_refused_and_not_quoted(listing: Any) -
 
 @pytest.mark.parametrize(("sent", "shown"), [(None, None), (" 7 ", 7), (7.0, 7), (0, 0)])
 def test_a_limit_in_another_spelling_is_read(sent: Any, shown: int | None) -> None:
-    (user,) = parse_listing({"smtp_list": [{**ENTRY, "total_limit": sent}]}).values()
-    assert user.total_limit == shown
+    users = parse_listing({"smtp_list": [{**ENTRY, "total_limit": sent}]})
+    assert users["smtp1"].total_limit == shown

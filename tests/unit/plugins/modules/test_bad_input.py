@@ -220,8 +220,13 @@ def test_a_bindings_file_that_makes_no_sense_is_refused_and_left_as_it_is(
     assert (bindings_path.stat().st_mtime_ns, bindings_path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
+def link_to_itself(path: Path) -> None:
+    """Make a link that leads nowhere else."""
+    path.symlink_to(path)
+
+
 @every_run
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to(path)], ids=["folder", "FIFO", "loop"])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, link_to_itself], ids=["folder", "FIFO", "loop"])
 def test_a_bindings_path_that_is_no_file_is_refused(
     make: Callable[[Path], None],
     module_name: str,
@@ -318,6 +323,7 @@ def test_a_host_that_does_not_resolve_is_told(host: str, write: RunModule) -> No
 
 
 ENTRY = {"smtp_user_name": "smtp1", "password": "p", "status": "Enable", "total_limit": 1, "hourly_limit": 1}
+
 
 @every_write
 def test_a_listing_that_makes_no_sense_stops_every_write(
