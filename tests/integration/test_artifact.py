@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -114,7 +113,8 @@ def test_links_in_what_is_shipped_lead_to_what_is_shipped(collection: Path) -> N
 
 def test_a_git_url_installs_the_same_files(collection: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
-    shutil.copytree(STAGED, clone, ignore=shutil.ignore_patterns("output", "__pycache__"))
+    run("git", "checkout-index", "--all", f"--prefix={clone}/", cwd=STAGED)
+    run("git", "init", "--quiet", cwd=clone)
     who = ("-c", "user.name=nobody", "-c", "user.email=nobody@localhost", "-c", "commit.gpgsign=false")
     run("git", "add", "--all", cwd=clone)
     run("git", *who, "commit", "--quiet", "--no-verify", "--message", "As it stands", cwd=clone)
