@@ -66,7 +66,7 @@ def encrypt(text: str, key: Key) -> bytes:
 
 def choose(secrets: Secrets, vault_id: str | None, current: Key | None) -> Key:
     """Return what to encrypt with: what ``vault_id`` names, else what the file has now, else what ansible-vault would take."""
-    if current and (vault_id is None or (vault_id == current.vault_id and (vault_id, current.secret) in secrets)):
+    if current and (vault_id is None or (vault_id == current.vault_id and _has(secrets, current))):
         return current
     asked = vault_id or constants.DEFAULT_VAULT_ENCRYPT_IDENTITY
     try:
@@ -76,6 +76,11 @@ def choose(secrets: Secrets, vault_id: str | None, current: Key | None) -> Key:
         raise CredentialsError(
             f'{option} is "{asked}", but no vault secret of this run has that ID. There are: {_ids(secrets)}.'
         ) from None
+
+
+def _has(secrets: Secrets, key: Key) -> bool:
+    # Two IDs may have the same password, and the first one's decrypts.
+    return any(vault_id == key.vault_id and secret.bytes == key.secret.bytes for vault_id, secret in secrets)
 
 
 def _ids(secrets: Secrets) -> str:

@@ -14,6 +14,8 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import Cre
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import Key, choose, decrypt, encrypt, secrets_of
 
 DEFAULT, DEV, OLD_DEV, PROD = (VaultSecret(text.encode()) for text in ("pässwörd", "S3CRET-dev", "S3CRET-old", "S3CRET-prod"))
+# The password of another ID is the same, and is the one that decrypts.
+SAME = VaultSecret(PROD.bytes)
 SECRETS = [("default", DEFAULT), ("dev", DEV), ("dev", OLD_DEV), ("prod", PROD)]
 
 
@@ -92,6 +94,7 @@ def test_a_file_that_cannot_be_read_is_named_and_not_quoted(content: bytes, says
         (None, Key("elsewhere", PROD), "dev", Key("elsewhere", PROD)),
         # It is what is asked for, or becomes it.
         ("dev", Key("dev", OLD_DEV), None, Key("dev", OLD_DEV)),
+        ("prod", Key("prod", SAME), None, Key("prod", SAME)),
         ("dev", Key("prod", PROD), None, Key("dev", DEV)),
         ("dev", Key("dev", PROD), None, Key("dev", DEV)),
         ("prod", Key("elsewhere", PROD), None, Key("prod", PROD)),
