@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,12 +86,14 @@ def _is_due(params: Mapping[str, Any], user: User, password_time: datetime.datet
             return False
     if params["max_age_days"] is None or password_time is None:
         return True
-    return (utc_now() - password_time).total_seconds() > params["max_age_days"] * 86400
+    return (utc_now() - password_time).total_seconds() / 86400 > float(params["max_age_days"])
 
 
 def _reset(client: Client, user: User) -> tuple[str, SendCleanError | None]:
     """Reset once, whatever becomes of the answer. Return the new password, and what could not be verified of it."""
-    for attempt in itertools.count(1):
+    attempt = 0
+    while True:
+        attempt += 1
         try:
             password = client.reset_smtp_password(user.smtp_user_name)
         except CallError as error:

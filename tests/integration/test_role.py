@@ -44,9 +44,6 @@ def test_three_environments_share_a_list_and_a_second_run_changes_nothing(projec
     _encrypted, dry, *_others = follow(project, ROOT / "roles" / "smtp_users" / "README.md")
 
     assert dry.output.count('+    "alias": "newsletter"') == 3
-    assert {path.name for path in project.folder.glob("plan-*")} == {
-        "plan-development.html", "plan-staging.html", "plan-production.html",
-    }  # fmt: skip
     assert limits(service, "1001") == [(1000, 10), (1000, 20), (1000, 100)]
     assert limits(service, "1002") == [(5000, 20), (5000, 50), (5000, 500)]
     assert limits(service, "1003") == [(100000, 20), (100000, 1000), (100000, 10000), (500000, 1000)]

@@ -52,7 +52,7 @@ def install(python: str, folder: Path, *requirements: str) -> str:
     if interpreter is None:
         return f"no Python {python} on this machine"
     shutil.rmtree(folder, ignore_errors=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     for command in ([interpreter, "-m", "venv", str(folder)], [*pip, *requirements]):
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if run.returncode:
