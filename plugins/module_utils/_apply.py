@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import datetime
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -190,7 +189,9 @@ class _Creation:
         """Create the user of an alias exactly once, whatever becomes of the answer."""
         intent = Intent.of(step.plan.wanted, self._listing)
         self._file.record_intent(alias, intent)
-        for attempt in itertools.count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             name: str | None
             try:
                 name = self._client.add_smtp(intent.total_limit, intent.hourly_limit)
