@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from simulator import RunningServer, Service, serve  # noqa: E402 - needs the path above
-from simulator.wire import wired  # noqa: E402 - the same
+from simulator.wire import wired  # noqa: E402 - needs the path above
 
 
 @pytest.fixture(scope="session")
