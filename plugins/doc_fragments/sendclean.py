@@ -45,7 +45,7 @@ options:
     type: path
   timeout:
     description:
-      - How long to wait for the answer to one request, in seconds up to 1000000. It runs anew whenever something arrives.
+      - How long one request may take, its whole answer included, in seconds up to 1000000.
       - When the answer to a creation or a password reset is lost, this is also for how long, though at most 30 seconds, the
         account is listed again before the call counts as not carried out.
     type: float

@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
+import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -124,16 +127,17 @@ class Client:
     def _post(self, call: str, parameters: Mapping[str, Any]) -> requests.Response:
         connection = self.connection
         try:
-            return self._session.post(
-                f"{connection.base_url}/settings/{call}",
-                json={"owner_id": connection.owner_id, "token": connection.token, **parameters},
-                timeout=connection.timeout,
-                allow_redirects=False,
-                # Given with each request: REQUESTS_CA_BUNDLE would win over the session's.
-                verify=connection.verify,
-                proxies={"no_proxy": "*"} if connection.is_loopback else None,
-            )
-        except (requests.RequestException, HTTPError, OSError, TypeError, ValueError) as exc:
+            with _at_most(connection.timeout):
+                return self._session.post(
+                    f"{connection.base_url}/settings/{call}",
+                    json={"owner_id": connection.owner_id, "token": connection.token, **parameters},
+                    timeout=connection.timeout,
+                    allow_redirects=False,
+                    # Given with each request: REQUESTS_CA_BUNDLE would win over the session's.
+                    verify=connection.verify,
+                    proxies={"no_proxy": "*"} if connection.is_loopback else None,
+                )
+        except (requests.RequestException, HTTPError, OSError, TypeError, ValueError, _TimeIsUp) as exc:
             reason = self._scrub(_reason(exc, connection.timeout))
             raise CallError(
                 f"{call} got no answer from {connection.base_url}: {reason}. "
@@ -185,7 +189,7 @@ class Client:
         )
 
     def _api_error(self, call: str, response: requests.Response, body: Mapping[str, Any]) -> CallError:
-        kind, text = _kind(body), self._scrub(_text(body))
+        kind, text = self._scrub(_kind(body)), self._scrub(_text(body))
         final = kind in _FINAL_KINDS or _is_unknown_path(body)
         if kind == "AuthenticationError":
             advice = f". Check owner_id and token: they must belong together, and to {self.connection.base_url}."
@@ -217,6 +221,32 @@ class Client:
                 pattern = rf"(?<!\w){pattern}(?!\w)"
             text = re.sub(pattern, "********", text)
         return text
+
+
+class _TimeIsUp(Exception):
+    """A request has taken too long. No OSError: urllib3 would try the host's next address then."""
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raise _TimeIsUp in what takes longer. The time-out of requests runs anew whenever a byte arrives.
+
+    Python handles signals in the main thread, where modules run; in another one the time-out of requests is all there is.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def give_up(signum: int, frame: object) -> None:
+        raise _TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 class Pace:
@@ -267,7 +297,7 @@ def pause_after_429(retry_after: str | None, refusals: int) -> float:
 
 def _reason(exc: Exception, timeout: float) -> str:
     """Say why no answer came, without the noise of urllib3's nested messages."""
-    if isinstance(exc, requests.Timeout):
+    if isinstance(exc, (requests.Timeout, _TimeIsUp)):
         return f"timed out after {timeout:g} s"
     inner: Any = exc
     while True:

@@ -38,6 +38,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     cut: bool = False  # close the connection without any answer
     missing_bytes: int = 0  # announce that many bytes more than are sent, then close
+    seconds: float = 0.0  # send the body byte by byte, over that long
 
 
 def json_answer(body: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Answer:

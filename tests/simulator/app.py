@@ -15,8 +15,7 @@ PREFIX = "v1.0/settings/"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 # How the server is told to treat the connection; see server.py.
-CUT = "simulator.cut"
-MISSING_BYTES = "simulator.missing_bytes"
+ANSWER = "simulator.answer"
 
 
 def create_app(service: Service) -> Flask:
@@ -32,8 +31,7 @@ def create_app(service: Service) -> Flask:
         answer = service.handle(
             call_name(request.method, path), request.get_data(as_text=True), request.headers.get("User-Agent", "")
         )
-        request.environ[CUT] = answer.cut
-        request.environ[MISSING_BYTES] = answer.missing_bytes
+        request.environ[ANSWER] = answer
         response = Response(answer.body, status=answer.status, content_type=answer.content_type)
         response.autocorrect_location_header = False
         response.headers.extend(answer.headers)

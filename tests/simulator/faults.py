@@ -79,12 +79,12 @@ class FaultKind:
     """How a fault works.
 
     `carry_out`: "yes" carries the call out, "no" does not, "pretend" answers as if it had.
-    `waits`: whether the fault's `seconds` pass before or after carrying out.
+    `waits`: whether the fault's `seconds` pass before or after carrying out, or while the answer is sent.
     """
 
     carry_out: Literal["yes", "no", "pretend"]
     answer: Callable[[Situation], Answer]
-    waits: Literal["never", "before", "after"] = "never"
+    waits: Literal["never", "before", "after", "sending"] = "never"
 
 
 def _own(situation: Situation) -> Answer:
@@ -178,6 +178,7 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "validation_error": FaultKind("no", _error("ValidationError", "No update field given !!")),
     "slow_before": FaultKind("yes", _own, "before"),
     "slow_after": FaultKind("yes", _own, "after"),
+    "dripping_after": FaultKind("yes", _own, "sending"),
     "ignored": FaultKind("pretend", _own),
     "rate_limited": FaultKind("no", _rate_limited),
     "redirect": FaultKind("no", _redirect),

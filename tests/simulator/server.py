@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,7 +17,8 @@ from typing import Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from .app import CUT, MISSING_BYTES, create_app
+from .answers import Answer
+from .app import ANSWER, create_app
 from .service import Service
 
 
@@ -88,21 +90,26 @@ class _Handler(WSGIRequestHandler):
         chunks = self.server.app(environ, start_response)
         with contextlib.closing(chunks):  # type: ignore[type-var]
             payload = b"".join(chunks)
-        if environ.get(CUT):
+        answer = environ.get(ANSWER, Answer())
+        if answer.cut:
             self._end_connection()
             return
-        self._send(head[0], head[1], payload, environ.get(MISSING_BYTES, 0))
+        self._send(head[0], head[1], payload, answer)
 
-    def _send(self, status: int, headers: list[tuple[str, str]], payload: bytes, missing_bytes: int) -> None:
+    def _send(self, status: int, headers: list[tuple[str, str]], payload: bytes, answer: Answer) -> None:
         self.send_response(status)
         for name, value in headers:
             if name.lower() != "content-length":
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(payload) + missing_bytes))
+        self.send_header("Content-Length", str(len(payload) + answer.missing_bytes))
         self.end_headers()
-        if self.command != "HEAD":
+        if answer.seconds:
+            for byte in payload:
+                time.sleep(answer.seconds / len(payload))
+                self.wfile.write(bytes([byte]))
+        elif self.command != "HEAD":
             self.wfile.write(payload)
-        if missing_bytes:
+        if answer.missing_bytes:
             self._end_connection()
 
     def _end_connection(self) -> None:

@@ -234,7 +234,8 @@ class Service:
             own = self._carry_out(request, pretend=kind.carry_out == "pretend")
         if kind.waits == "after":
             time.sleep(fault.seconds)
-        return kind.answer(Situation(fault, self.settings, request.text, own))
+        answer = kind.answer(Situation(fault, self.settings, request.text, own))
+        return dataclasses.replace(answer, seconds=fault.seconds if kind.waits == "sending" else 0.0)
 
     def _carry_out(self, request: Request, pretend: bool = False) -> Answer:
         """Do the call, hooks around it. With `pretend`, answer alike but store nothing."""

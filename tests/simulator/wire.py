@@ -49,6 +49,8 @@ class Wire(requests.adapters.BaseAdapter):
         body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
         name = call_name(str(request.method), urlsplit(str(request.url)).path.removeprefix("/"))
         answer = self._service.handle(name, body, request.headers["User-Agent"])
+        if answer.seconds:
+            self._clock.sleep(answer.seconds)
         if timeout is not None and self._clock.monotonic() > began + timeout:
             if self._clock is not time:
                 # What the slow call did has its time in the future by now, and shows in a listing only then.

@@ -50,6 +50,7 @@ SEEN = {
     "validation_error": Seen("refusal", "ValidationError"),
     "slow_before": Seen("lost", "TransportError"),
     "slow_after": Seen("lost", "TransportError"),
+    "dripping_after": Seen("lost", "TransportError"),
     "ignored": Seen("success"),
     "rate_limited": Seen("wait", "RateLimitError"),
     "redirect": Seen("lost", "ProtocolError"),

@@ -42,6 +42,7 @@ EXPECTED: dict[str, tuple[int, str] | type[Exception]] = {
     "validation_error": (200, '{"status": "error", "code": -1, "name": "ValidationError"'),
     "slow_before": (200, '{"status": "success"'),
     "slow_after": (200, '{"status": "success"'),
+    "dripping_after": (200, '{"status": "success"'),
     "ignored": (200, '{"status": "success", "message": "SMTP User Created", "smtp_user_name": "smtp'),
     "rate_limited": (429, '{"status": "error"'),
     "redirect": (307, "<html>"),

@@ -20,6 +20,7 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     EMPTY_LISTING,
     LIST_URL,
     OWNER,
+    TOKEN,
     FakeClock,
     failure,
 )
@@ -74,10 +75,11 @@ def test_a_repeatable_call_succeeds_at_the_fourth_attempt(kind: str, call: str, 
     assert len(service.log) == 4
 
 
+@pytest.mark.parametrize("kind", ["slow_before", "dripping_after"])
 def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
-    connection: Connection, service: Service, fast: FakeClock
+    kind: str, connection: Connection, service: Service, fast: FakeClock
 ) -> None:
-    service.add_fault("listSmtp", "slow_before", seconds=1.0)
+    service.add_fault("listSmtp", kind, seconds=1.0)
     assert Client(replace(connection, timeout=0.3)).list_smtp() == {}
     assert len(service.log) == 2
 
@@ -164,6 +166,7 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
     "not a string": ({"name": 5}, "GeneralError"),
     "of the vendor's clients": ({"name": "Invalid_Key"}, "Invalid_Key"),
     "new": ({"type": "SomethingNew"}, "SomethingNew"),
+    "with the token": ({"name": f"Unknown {TOKEN}"}, "Unknown ********"),
 }
 
 
@@ -174,6 +177,7 @@ def test_the_kind_of_an_error_is_its_name_or_its_type(fields: dict[str, Any], na
     error = failure(elsewhere)
     assert error.name == name
     assert "So it is" in str(error)
+    assert TOKEN not in str(error)
 
 
 @pytest.mark.parametrize(
