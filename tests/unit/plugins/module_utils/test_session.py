@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import http.server
 import json
 import os
+import signal
 import socket
 import stat
 import threading
@@ -121,6 +123,21 @@ def test_both_connecting_and_reading_have_a_timeout(fast: FakeClock) -> None:
     responses.post(LIST_URL, json=EMPTY_LISTING)
     Client(Connection(ELSEWHERE, OWNER, TOKEN, timeout=3.5)).list_smtp()
     assert sent_with("timeout") in (3.5, (3.5, 3.5))
+
+
+def test_no_alarm_outlives_a_request(client: Client, service: Service) -> None:
+    """One that rings later would end something else; the handler may be that of whoever runs the module."""
+    before = signal.getsignal(signal.SIGALRM)
+    service.add_fault("editSmtp", "cut_before", times=4)
+    client.list_smtp()
+    failure(client, "editSmtp")
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_a_client_works_in_a_thread_where_no_signal_can_be_handled(client: Client) -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        assert list(threads.submit(client.list_smtp).result()) == ["smtp1"]
 
 
 class OneRequestPerConnection(http.server.BaseHTTPRequestHandler):
