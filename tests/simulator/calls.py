@@ -90,7 +90,7 @@ def changed_user(user: SimulatedUser, changes: Mapping[str, object]) -> Simulate
         raise ApiError("ValidationError", "status should be Enable or Disable")
     if not isinstance(checked.get("smtp_password", ""), str):
         raise ApiError("ValidationError", "smtp_password should be a string")
-    return dataclasses.replace(user, **checked)  # type: ignore[arg-type]
+    return dataclasses.replace(user, **checked)  # type: ignore[arg-type]  # they are checked above
 
 
 def _named_user(store: Store, owner_id: str, parameters: Parameters) -> SimulatedUser:

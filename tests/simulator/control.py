@@ -57,7 +57,7 @@ def _add_account_endpoints(blueprint: Blueprint, service: Service) -> None:
     def post_user(owner_id: str) -> Response:
         body = _object()
         refuse_unknown(body, USER_FIELDS, "field")
-        return _json(dataclasses.asdict(service.create_user(owner_id, **body)))  # type: ignore[arg-type]
+        return _json(dataclasses.asdict(service.create_user(owner_id, **body)))  # type: ignore[arg-type]  # create_user checks them
 
     @blueprint.patch("/accounts/<owner_id>/users/<name>")
     def patch_user(owner_id: str, name: str) -> Response:

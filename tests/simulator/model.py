@@ -99,7 +99,7 @@ class Settings:
     def changed(self, changes: Mapping[str, object]) -> Settings:
         """These settings with some changed; unknown names are refused."""
         refuse_unknown(changes, [field.name for field in dataclasses.fields(self)], "setting")
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # __post_init__ checks them
 
 
 def refuse_unknown(given: Mapping[str, object], known: list[str], noun: str) -> None:

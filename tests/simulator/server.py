@@ -88,7 +88,7 @@ class _Handler(WSGIRequestHandler):
             head[:] = [int(status.split()[0]), headers]
 
         chunks = self.server.app(environ, start_response)
-        with contextlib.closing(chunks):  # type: ignore[type-var]
+        with contextlib.closing(chunks):  # type: ignore[type-var]  # WSGI's answer has close() where it is Flask's
             payload = b"".join(chunks)
         answer = environ.get(ANSWER, Answer())
         if answer.cut:

@@ -146,7 +146,7 @@ class Service:
     def add_fault(self, call: str, kind: str, **options: object) -> Fault:
         """Queue a fault; the options are the further fields of `Fault`."""
         refuse_unknown(options, [field.name for field in dataclasses.fields(Fault)], "option")
-        fault = Fault(call, kind, **options)  # type: ignore[arg-type]
+        fault = Fault(call, kind, **options)  # type: ignore[arg-type]  # __post_init__ checks them
         self.queue_fault(fault)
         return fault
 
@@ -189,7 +189,7 @@ class Service:
         """Write into the log what became of a call, unless the log was cleared meanwhile."""
         with self._lock:
             if number in self._log:
-                self._log[number] = dataclasses.replace(self._log[number], **news)  # type: ignore[arg-type]
+                self._log[number] = dataclasses.replace(self._log[number], **news)  # type: ignore[arg-type]  # all by this class
 
     def _over_quota(self, request: Request) -> Answer | None:
         """Count the call, or refuse it: a refused call does not count, nor does a wrong token."""

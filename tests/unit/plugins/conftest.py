@@ -28,7 +28,7 @@ from simulator import RunningServer, Service, serve  # noqa: E402 - needs the pa
 from simulator.wire import wired  # noqa: E402 - needs the path above
 
 # How long an example takes says nothing: other work on the machine may slow it down.
-hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
 

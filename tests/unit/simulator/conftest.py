@@ -9,13 +9,17 @@ from __future__ import annotations
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
+if TYPE_CHECKING:
+    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
+import simulator  # noqa: E402 - needs the path above
 from simulator import RunningServer, Service, serve  # noqa: E402 - needs the path above
 
 Post = Callable[..., requests.Response]
@@ -32,6 +36,17 @@ def server(service: Service) -> Iterator[RunningServer]:
     """The same, listening."""
     with serve(service) as running:
         yield running
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The time of the service, which passes only when somebody waits."""
+    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
+
+    clock = FakeClock()
+    for module in (simulator.service, simulator.store):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_connections_are_kept_and_closed_at_the_end(service: Service, session: r
         for unused in range(3):
             # Chunked too: a generator has no length.
             session.post(url, data=iter([b'{"owner_id": "demo", ', b'"token": "demo-token"}'])).raise_for_status()
-        pool = session.get_adapter(url).get_connection_with_tls_context(  # type: ignore[attr-defined]
+        pool = session.get_adapter(url).get_connection_with_tls_context(  # type: ignore[attr-defined]  # of HTTPAdapter only
             requests.Request("POST", url).prepare(), verify=True
         )
         assert pool.num_connections == 1 and pool.num_requests == 3

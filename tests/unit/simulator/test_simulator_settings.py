@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import requests
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
 from simulator import Service, Settings
 
 Call = Callable[..., Any]
@@ -95,23 +96,22 @@ def test_max_users(service: Service, call: Call) -> None:
     assert call("addSmtp", "other", total_limit=1, hourly_limit=1)["status"] == "success"
 
 
-def test_latency(service: Service, call: Call) -> None:
+def test_latency(service: Service, call: Call, clock: FakeClock) -> None:
     service.settings = Settings(latency=0.2)
-    start = time.monotonic()
     call("listSmtp")
-    assert time.monotonic() - start >= 0.2
+    assert clock.slept == [0.2]
 
 
-def test_lag_hides_what_the_api_changed(service: Service, call: Call) -> None:
+def test_lag_hides_what_the_api_changed(service: Service, call: Call, clock: FakeClock) -> None:
     service.create_user("demo", total_limit=1, smtp_user_name="old", smtp_password="before")
-    service.settings = Settings(listing_lag=0.3)
+    service.settings = Settings(listing_lag=3)
     call("addSmtp", total_limit=1, hourly_limit=1)
     call("editSmtp", smtp_user_name="old", total_limit=2)
     new = call("resetSmtpPassword", smtp_user_name="old")["smtp_password"]
     shown = only_user(call)
     assert (shown["total_limit"], shown["password"]) == (1, "before")
     assert len(service.users("demo")) == 2
-    time.sleep(0.35)
+    clock.now += 3
     listing = call("listSmtp")["smtp_list"]
     assert len(listing) == 2 and (listing[0]["total_limit"], listing[0]["password"]) == (2, new)
 
@@ -126,19 +126,18 @@ def test_lag_spares_colleagues_and_can_be_switched_off(service: Service, call: C
     assert only_user(call)["total_limit"] == 4
 
 
-def test_quota_is_a_sliding_window(service: Service, post: Post) -> None:
-    service.settings = Settings(quota_calls=2, quota_seconds=0.6, retry_after="seconds")
-    start = time.monotonic()
+def test_quota_is_a_sliding_window(service: Service, post: Post, clock: FakeClock) -> None:
+    service.settings = Settings(quota_calls=2, quota_seconds=60, retry_after="seconds")
     post("listSmtp", token="wrong")  # does not count
     assert post("listSmtp").status_code == 200
-    time.sleep(0.3)
+    clock.now += 20
     assert post("listSmtp").status_code == 200
     refused = post("addSmtp", total_limit=1, hourly_limit=1)
-    assert refused.status_code == 429 and refused.headers["Retry-After"] == "1"
+    assert refused.status_code == 429 and refused.headers["Retry-After"] == "40"
     assert refused.json() == {"status": "error", "code": -1, "name": "GeneralError", "message": "Too many requests"}
     assert service.users("demo") == [] and not service.log[-1].carried_out
     assert post("listSmtp", "other").status_code == 200
-    time.sleep(max(0.0, start + 0.7 - time.monotonic()))
+    clock.now += 40
     # The first call has left the window, the second has not: the window slides.
     assert [post("listSmtp").status_code for unused in range(2)] == [200, 429]
 

@@ -55,6 +55,12 @@ def test_the_base_url_is_one_spelling_of_what_is_given(given: dict[str, Any], ba
     assert (connection.base_url, connection.is_loopback) == (base_url, is_loopback)
 
 
+def test_the_numbers_reach_the_connection() -> None:
+    numbers = {"timeout": 1.5, "requests_per_minute": 7, "retry_timeout": 2.5}
+    connection = connection_from({**GIVEN, **numbers})
+    assert {name: getattr(connection, name) for name in numbers} == numbers
+
+
 class EmptyAccount(http.server.BaseHTTPRequestHandler):
     """Answers listSmtp of an account that has no users."""
 

@@ -16,7 +16,6 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     Plan,
     begun_creation,
     created_since,
-    differing,
     plan_user,
     unmet,
 )
@@ -194,8 +193,8 @@ def test_a_begun_creation_counts_with_the_limits_of_then() -> None:
     assert plan.changes == {"hourly_limit": 5}
 
 
-@given(listing=listings(), wanted=wishes)
-def test_unmet_and_differing_agree(listing: dict[str, User], wanted: Wanted) -> None:
-    for user in listing.values():
-        assert (unmet(wanted, user) is None) is (not differing(wanted, user))
-    assert unmet(wanted, None)
+def test_what_is_unmet_is_told_in_words() -> None:
+    wanted, user = Wanted(smtp_user_name="smtp1", total_limit=5), User("smtp1", "Disable", 4, None)
+    assert unmet(wanted, user) == "shows total_limit 4 instead of 5, shows status Disable instead of Enable"
+    assert unmet(wanted, replace(user, total_limit=5, status="Enable")) is None
+    assert unmet(wanted, None) == "does not list it"

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 import responses
 from ansible_collections.sendclean.email.plugins.module_utils import _client
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client, Pace, pause_after_429
+from ansible_collections.sendclean.email.plugins.module_utils._client import Client, Pace, backoff, pause_after_429
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome
 from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import CALLS, LIST_URL, OWNER, FakeClock, failure
@@ -81,7 +81,7 @@ def test_in_the_end_it_is_a_rate_limit_error_within_retry_timeout(
     service.create_user(OWNER, smtp_user_name="smtp1")
     service.add_fault(call, "rate_limited", retry_after=retry_after, seconds=7, times=10_000)
     error = failure(Client(replace(connection, retry_timeout=retry_timeout)), call)
-    assert (error.name, error.http_status, error.outcome) == ("RateLimitError", 429, Outcome.REFUSED)
+    assert (error.name, error.http_status, error.code, error.outcome) == ("RateLimitError", 429, -1, Outcome.REFUSED)
     assert "retry_timeout" in str(error)
     assert sum(fast.slept) <= retry_timeout + 1e-6
     assert sum(fast.slept) >= retry_timeout - 1e-6
@@ -143,6 +143,17 @@ def test_no_minute_has_more_calls_than_the_quota(requests_per_minute: int, pause
     burst = max(1.0, min(10.0, requests_per_minute / 6))
     assert times.count(times[-1]) <= burst
     assert most_within(times, 1e-6) <= burst
+
+
+def test_after_the_burst_calls_are_evenly_spaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = times_of_calls(60, [0.0] * 60, monkeypatch)
+    gaps = [later - earlier for earlier, later in zip(times, times[1:]) if later > earlier]
+    assert len(gaps) >= 50
+    assert max(gaps) - min(gaps) < 1e-6
+
+
+def test_pauses_between_attempts_are_no_rhythm_that_many_clients_share() -> None:
+    assert len({backoff(1) for unused in range(20)}) > 1
 
 
 def test_600_a_minute_are_never_more_than_60_in_six_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
