@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,6 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     created_since,
     plan_account,
     plan_purge,
-    plan_user,
     unmet,
 )
 
@@ -100,7 +100,8 @@ def enforce(
             # The listing that a creation rests on must be as young as the lock.
             creation = _Creation(client, file, wanted, purge_exclude)
             steps = creation.steps
-            going_on = _each(steps, creation.give_alias_its_user)
+            # What only the file has to learn is made durable before a call can fail.
+            going_on = _each(sorted(steps, key=lambda step: step.plan.create), creation.give_alias_its_user)
     else:
         listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [user.alias for user in wanted])
         steps, going_on = _plan(listing, wanted, bindings, purge_exclude), True
@@ -143,29 +144,43 @@ class _Creation:
         self._client = client
         self._file = file
         self._bindings = file.read()
-        self._listing = self._list(wanted)
-        self.steps = _plan(self._listing, wanted, self._bindings, purge_exclude)
+        self._listing: Listing = {}
+        self.steps: list[Step] = []
+        self._settle(wanted, purge_exclude)
         self._taken = {step.plan.user.smtp_user_name for step in self.steps if step.plan.user}
 
-    def _list(self, wanted: Sequence[Wanted]) -> Listing:
-        """List the account; for aliases that have nothing but a begun creation, until its user must be listed."""
-        listing = list_with_young(self._client, self._bindings, [user.alias for user in wanted])
-        begun = [self._bindings.intents[user.alias or ""] for user in wanted if _rests_on_begun_creation(user, self._bindings)]
-        if all(created_since(intent, listing, self._bindings) for intent in begun):
-            return listing
-        for listing in self._client.listings(lost_answer_window(self._client)):
-            if all(created_since(intent, listing, self._bindings) for intent in begun):
+    def _settle(self, wanted: Sequence[Wanted], purge_exclude: Sequence[str] | None) -> None:
+        """List the account and plan; where creations were begun, until their users are listed, or would have to be."""
+        begun = [self._bindings.intents[user.alias or ""] for user in wanted if self._is_begun(user)]
+        listings = itertools.chain(
+            [list_with_young(self._client, self._bindings, [user.alias for user in wanted])],
+            self._client.listings(lost_answer_window(self._client)) if begun else (),
+        )
+        problem: RefusedError | None = None
+        for self._listing in listings:
+            try:
+                self.steps, problem = _plan(self._listing, wanted, self._bindings, purge_exclude), None
+            except RefusedError as error:
+                # That limits are missing, say, is no mistake if the user shows up.
+                problem = error
+                settled = all(created_since(intent, self._listing, self._bindings) for intent in begun)
+            else:
+                settled = all(step.plan.adopt for step in self.steps if self._is_begun(step.plan.wanted))
+            if settled:
                 break
-        return listing
+        if problem:
+            raise problem
+
+    def _is_begun(self, wanted: Wanted) -> bool:
+        """Say whether the user is that of a creation of which it is not known how it ended."""
+        return wanted.alias in self._bindings.intents and wanted.smtp_user_name is None
 
     def give_alias_its_user(self, step: Step) -> None:
         """Bind the alias of a step's user, if it has one that is not bound yet."""
         wanted = step.plan.wanted
         if wanted.alias is None or not _may_bind(wanted, self._bindings):
             return
-        begun = wanted.alias in self._bindings.intents and wanted.smtp_user_name is None
-        if begun and not step.plan.adopt:
-            self._settle(step)
+        begun = self._is_begun(wanted)
         if step.plan.adopt:
             # Of an adopted user it is not known when it got its password, of one whose creation was begun here it is.
             self._file.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
@@ -174,16 +189,6 @@ class _Creation:
             self._create(step, wanted.alias)
         elif begun:
             self._file.drop_intent(wanted.alias)
-
-    def _settle(self, step: Step) -> None:
-        """Wait until the user of a creation that was begun must be listed, and plan by that."""
-        bindings = self._file.read()
-        for listing in self._client.listings(lost_answer_window(self._client)):
-            self._listing = listing
-            step.plan = plan_user(step.plan.wanted, listing, bindings, self._taken)
-            if step.plan.adopt:
-                self._taken.add(step.plan.adopt)
-                return
 
     def _create(self, step: Step, alias: str) -> None:
         """Create the user of an alias exactly once, whatever becomes of the answer."""
@@ -230,12 +235,6 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
     if wanted.alias is None or wanted.alias in bindings.aliases:
         return False
     return wanted.state == "present" or wanted.alias in bindings.intents
-
-
-def _rests_on_begun_creation(wanted: Wanted, bindings: Bindings) -> bool:
-    """Say whether a user is wanted that cannot be created now, for want of limits, but may have been before."""
-    incomplete = wanted.state == "present" and wanted.smtp_user_name is None and len(wanted.limits()) < 2
-    return incomplete and wanted.alias in bindings.intents
 
 
 def _plan(

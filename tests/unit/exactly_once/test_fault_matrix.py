@@ -302,3 +302,51 @@ def test_users_of_others_are_no_candidates(account: Account, clock: FakeClock, m
     assert account.aliases()["shop"] == other["smtp_user"]["smtp_user_name"]
     user = account.user(account.aliases()["billing"])
     assert (user.total_limit, user.hourly_limit) == (100, 10)
+
+
+def begin(account: Account, *aliases: str, fault: str = "cut_after") -> None:
+    """Leave creations behind of which it is not known how they ended."""
+    for alias in aliases:
+        account.service.add_fault("addSmtp", fault)
+        account.service.add_fault("listSmtp", "authentication_error", skip=1)
+        assert account.run("smtp_user", alias=alias, total_limit=100, hourly_limit=10)["failed"]
+    account.service.clear_faults()
+    account.service.clear_log()
+
+
+def whole(*aliases: str) -> dict[str, Any]:
+    return {"users": [{"alias": alias, "total_limit": 100, "hourly_limit": 10} for alias in aliases]}
+
+
+def test_what_was_begun_is_settled_before_something_else_is_created(account: Account, clock: FakeClock) -> None:
+    """Else there would be two new users with these limits, and nobody could tell which is whose."""
+    account.service.settings = Settings(listing_lag=3.0)
+    begin(account, "billing")
+    (begun,) = account.users()
+    account.service.add_fault("addSmtp", "cut_after")
+    result = account.run("smtp_users", **whole("shop", "billing"))
+    assert not result.get("failed"), result["msg"]
+    assert [user["action"] for user in result["smtp_users"]] == ["created", "adopted"]
+    assert account.aliases()["billing"] == begun.smtp_user_name
+    assert len(account.users()) == 2
+    assert [operation["smtp_user_name"] for operation in result["operations"]] == [account.aliases()["shop"]]
+
+
+def test_a_settled_creation_is_bound_before_a_call_can_fail(account: Account, clock: FakeClock) -> None:
+    begin(account, "billing")
+    account.service.add_fault("addSmtp", "authentication_error")
+    assert account.run("smtp_users", **whole("shop", "billing"))["failed"]
+    (user,) = account.users()
+    assert account.aliases() == {"billing": user.smtp_user_name}
+    assert "intents" not in account.bindings()
+
+
+def test_all_that_was_begun_is_waited_for_at_once(account: Account, clock: FakeClock) -> None:
+    """After an outage there may be many, and others wait for the lock."""
+    aliases = [f"alias{number}" for number in range(10)]
+    begin(account, *aliases, fault="cut_before")
+    began = clock.now
+    result = account.run("smtp_users", **whole(*aliases))
+    assert result["summary"]["created"] == 10
+    assert TIMEOUT <= clock.now - began < 3 * TIMEOUT
+    assert len(account.users()) == 10
