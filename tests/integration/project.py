@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 from simulator import RunningServer, Service
@@ -97,6 +99,15 @@ class Project:
     def write_play(self, path: str, *tasks: dict[str, Any], **keywords: Any) -> None:
         """Write a playbook of one play for all hosts."""
         self.write(path, yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": list(tasks), **keywords}]))
+
+    def write_bindings(self, accounts: dict[str, Any], path: str = "sendclean_bindings.json") -> None:
+        """Write a bindings file for these accounts, by owner_id."""
+        self.write(path, json.dumps({"version": 1, "accounts": {self.environment["SENDCLEAN_API_URL"]: accounts}}))
+
+    def read_bindings(self, path: str = "sendclean_bindings.json") -> Any:
+        """Return what a bindings file has of the accounts, by owner_id."""
+        (accounts,) = json.loads((self.folder / path).read_text(encoding="utf-8"))["accounts"].values()
+        return accounts
 
     def write_vault_password(self, path: str, password: str) -> None:
         """Write a file with a vault password, which from now on is a secret."""
@@ -184,6 +195,13 @@ def new_project(folder: Path, service: Service, server: RunningServer) -> Projec
     }
     project.write("inventory/hosts.yml", yaml.safe_dump({"all": {"hosts": {"sendclean": variables}}}))
     return project
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """Kill what still runs."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _without_asked(result: str) -> str:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import yaml
@@ -50,8 +49,7 @@ def lay_out(project: Project, service: Service) -> None:
     hosts["overwritten"]["smtp_users_export_overwrite"] = True
     project.write_hosts(hosts)
     (project.folder / "inventory" / "host_vars").mkdir()
-    accounts = {project.environment["SENDCLEAN_API_URL"]: {"strange": {"aliases": ALIASES}}}
-    project.write("sendclean_bindings.json", json.dumps({"version": 1, "accounts": accounts}))
+    project.write_bindings({"strange": {"aliases": ALIASES}})
 
 
 def test_an_exported_account_is_found_unchanged(project: Project, service: Service) -> None:

@@ -47,8 +47,8 @@ def test_three_environments_share_a_list_and_a_second_run_changes_nothing(projec
     assert limits(service, "1001") == [(1000, 10), (1000, 20), (1000, 100)]
     assert limits(service, "1002") == [(5000, 20), (5000, 50), (5000, 500)]
     assert limits(service, "1003") == [(100000, 20), (100000, 1000), (100000, 10000), (500000, 1000)]
-    (accounts,) = json.loads((project.folder / "sendclean_bindings.json").read_text(encoding="utf-8"))["accounts"].values()
-    assert {owner_id: len(account["aliases"]) for owner_id, account in accounts.items()} == {"1001": 3, "1002": 3, "1003": 4}
+    bound = {owner_id: len(account["aliases"]) for owner_id, account in project.read_bindings().items()}
+    assert bound == {"1001": 3, "1002": 3, "1003": 4}
     # A dry run, one that creates and looks whether it did, one that finds nothing to do, and a dry run of the reader's own play.
     calls = Counter((entry.owner_id, entry.call) for entry in service.log)
     assert calls == {
@@ -231,7 +231,7 @@ def test_the_credentials_of_each_account_are_kept_in_a_variable_of_one_file(proj
     assert "newsletter: added" in run.output
     text = (project.folder / "credentials.yml").read_text(encoding="utf-8")
     assert text.startswith("$ANSIBLE_VAULT;1.2;AES256;prod\n")
-    (accounts,) = json.loads((project.folder / "sendclean_bindings.json").read_text(encoding="utf-8"))["accounts"].values()
+    accounts = project.read_bindings()
     passwords = {user.smtp_user_name: user.smtp_password for owner_id in accounts for user in service.users(owner_id)}
     assert project.decrypted("credentials.yml", "home/prod") == {
         f"smtp_{host}": {

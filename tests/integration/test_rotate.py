@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import re
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from integration.project import OWNER_ID, Project, Run
+from integration.project import OWNER_ID, Project, Run, kill
 from simulator import Service
 
 ROTATE = "ansible-playbook -i inventory sendclean.email.rotate"
@@ -37,26 +36,14 @@ def kept(project: Project, service: Service) -> Path:
     file = project.folder / "credentials.yml"
     project.write_hosts({"production": {"smtp_users_credentials_file": str(file)}})
     names = {alias: service.create_user(OWNER_ID).smtp_user_name for alias in ALIASES}
-    now = datetime.datetime.now(datetime.timezone.utc)
-    write_bindings(project, {"aliases": names, "password_times": {name: now.strftime(TIME) for name in names.values()}})
+    now = datetime.datetime.now(datetime.timezone.utc).strftime(TIME)
+    project.write_bindings({OWNER_ID: {"aliases": names, "password_times": dict.fromkeys(names.values(), now)}})
     return file
-
-
-def write_bindings(project: Project, section: dict[str, Any]) -> None:
-    """Write the account's part of the bindings file."""
-    accounts = {project.environment["SENDCLEAN_API_URL"]: {OWNER_ID: section}}
-    project.write("sendclean_bindings.json", json.dumps({"version": 1, "accounts": accounts}))
-
-
-def bindings(project: Project) -> dict[str, Any]:
-    """What the bindings file has of the account."""
-    (accounts,) = json.loads((project.folder / "sendclean_bindings.json").read_text(encoding="utf-8"))["accounts"].values()
-    return dict(accounts[OWNER_ID])
 
 
 def passwords(project: Project, service: Service) -> dict[str, str]:
     """The password that is in force, for each alias."""
-    aliases = {name: alias for alias, name in bindings(project)["aliases"].items()}
+    aliases = {name: alias for alias, name in project.read_bindings()[OWNER_ID]["aliases"].items()}
     return {aliases[user.smtp_user_name]: user.smtp_password for user in service.users(OWNER_ID)}
 
 
@@ -103,12 +90,12 @@ def test_the_passwords_of_a_list_are_reset_kept_and_told(project: Project, servi
 
 def test_only_passwords_that_are_too_old_are_reset(project: Project, service: Service, kept: Path) -> None:
     before = passwords(project, service)
-    account = bindings(project)
+    account = project.read_bindings()[OWNER_ID]
     long_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=31)
     account["password_times"][account["aliases"]["billing"]] = long_ago.strftime(TIME)
     # Adopted long ago: nobody knows how old its password is.
     del account["password_times"][account["aliases"]["alerts"]]
-    write_bindings(project, account)
+    project.write_bindings({OWNER_ID: account})
 
     run = rotate(project, TWICE, max_age_days=30).succeeded()
 
@@ -131,7 +118,7 @@ def test_a_leaked_password_is_reset_once(project: Project, service: Service, kep
 
 def test_a_leaked_password_is_reset_wherever_it_can_be_kept(project: Project, service: Service, kept: Path) -> None:
     rotate(project, aliases=["shop"]).succeeded()
-    shop = bindings(project)["aliases"]["shop"]
+    shop = project.read_bindings()[OWNER_ID]["aliases"]["shop"]
     # The file has another one until this run puts the leaked one there.
     service.update_user(OWNER_ID, shop, smtp_password="leaked-0815")
     service.create_user(OWNER_ID, smtp_user_name="smtp-of-nobody", smtp_password="leaked-0815")
@@ -173,8 +160,7 @@ def die_after_the_first_reset(project: Project, service: Service) -> None:
             assert process.poll() is None
             time.sleep(0.005)
         # The workers first: ansible-playbook would go on with the next task.
-        for one in [*process.children(recursive=True), process]:
-            one.kill()
+        kill([*process.children(recursive=True), process])
 
 
 def test_what_could_be_reset_is_kept_and_the_rest_is_told(project: Project, service: Service, kept: Path) -> None:

@@ -31,7 +31,7 @@ import psutil
 import pytest
 import yaml
 from integration.guides import ROOT, blocks
-from integration.project import OWNER_ID, TOKEN, Project
+from integration.project import OWNER_ID, TOKEN, Project, kill
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from simulator import Service
 
@@ -107,6 +107,10 @@ class Awx:
         """Return a file of the guide, with the volume where it is here."""
         return yaml.safe_load(GUIDE[path].replace(MOUNT["mountPath"], str(self.volume)))
 
+    def aliases(self) -> dict[str, str]:
+        """Return which user each alias got."""
+        return dict(self.project.read_bindings("volume/bindings.json")[OWNER_ID]["aliases"])
+
     def start(self, *arguments: str) -> Job:
         """Start a job. It has a vault credential, too."""
         folder = self.project.folder / "awx" / str(len(self.jobs) + 1)
@@ -167,19 +171,6 @@ def awx(project: Project) -> Iterator[Awx]:
         assert not project.secrets_in(json.dumps(given))
 
 
-def kill(processes: list[psutil.Process]) -> None:
-    """Kill what still runs."""
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def aliases(bindings: Path) -> dict[str, str]:
-    """Return which user each alias got."""
-    (accounts,) = json.loads(bindings.read_text(encoding="utf-8"))["accounts"].values()
-    return dict(accounts[OWNER_ID]["aliases"])
-
-
 def test_the_credential_type_hides_the_token_and_needs_no_url() -> None:
     fields = yaml.safe_load(GUIDE["credential-type/input.yml"])
     assert [field["id"] for field in fields["fields"] if field.get("secret")] == ["token"]
@@ -197,7 +188,7 @@ def test_each_job_finds_what_is_on_the_volume_and_nothing_elsewhere(awx: Awx, se
 
     assert awx.start("--diff", "-vvvv").finish().changed == 2
     users = sorted(user.smtp_user_name for user in service.users(OWNER_ID))
-    assert aliases(awx.volume / "bindings.json") == dict(zip(["billing", "newsletter"], users, strict=True))
+    assert awx.aliases() == dict(zip(["billing", "newsletter"], users, strict=True))
     assert awx.start().finish().changed == 0
     assert len(service.users(OWNER_ID)) == 2
 
@@ -247,7 +238,7 @@ def test_a_job_is_cancelled_and_two_at_once_go_on_from_there(awx: Awx, service: 
     assert [outcome.status for outcome in outcomes] == ["successful"] * 2
     assert [outcome.changed for outcome in outcomes] == [1, 0]
     assert len(service.users(OWNER_ID)) == 2
-    assert set(aliases(awx.volume / "bindings.json").values()) == {user.smtp_user_name for user in service.users(OWNER_ID)}
+    assert set(awx.aliases().values()) == {user.smtp_user_name for user in service.users(OWNER_ID)}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ Result = dict[str, Any]
 
 OWNER = "owner-of-the-playground"
 TOKEN = "token-that-must-not-show"
+# How long a run waits for an answer, in seconds.
+TIMEOUT = 5.0
 
 
 @contextlib.contextmanager
@@ -46,25 +48,22 @@ def fake_time() -> Iterator[FakeClock]:
 class Account:
     """One account of a simulated service, and the bindings file in a folder of its own."""
 
-    def __init__(self, service: Service, api_url: str, folder: Path, timeout: float = 5.0) -> None:
+    def __init__(self, service: Service, api_url: str, folder: Path) -> None:
         self.service = service
         self.path = folder / "bindings.json"
         self.options = {
             "owner_id": OWNER,
             "token": TOKEN,
             "api_url": api_url,
-            "timeout": timeout,
+            "timeout": TIMEOUT,
             "retry_timeout": 20,
             "requests_per_minute": 0,
             "bindings_path": str(self.path),
         }
-        self._passwords: set[str] = set()
 
     def users(self) -> list[SimulatedUser]:
         """What the service truly holds, whatever its listing shows."""
-        users = self.service.users(OWNER)
-        self._passwords.update(user.smtp_password for user in users)
-        return users
+        return self.service.users(OWNER)
 
     def user(self, name: str) -> SimulatedUser:
         """One of them."""
@@ -92,9 +91,7 @@ class Account:
 
     def run(self, module: str, **options: Any) -> Result:
         """Run a module in this process and look for secrets in all that it leaves."""
-        self.users()
         result = run_main(module, {**self.options, **options}).result
-        self.users()
         self.refuse_secrets(result)
         return result
 
@@ -102,7 +99,7 @@ class Account:
         """No token and no password may show but the one that a reset was asked for, in its place."""
         texts = [json.dumps({key: value for key, value in result.items() if key != "smtp_password"})]
         texts += [entry.read_text() for entry in self.path.parent.iterdir() if entry.is_file()]
-        shown = [secret for secret in {TOKEN, *self._passwords} for text in texts if secret in text]
+        shown = [secret for secret in self.service.secrets for text in texts if secret in text]
         assert not shown, f"secrets shown: {shown}"
 
     def left_behind(self) -> set[str]:

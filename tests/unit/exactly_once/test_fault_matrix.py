@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
 from simulator import FAULT_KINDS, Settings
-from unit.exactly_once.playground import OWNER, Account, Result
+from unit.exactly_once.playground import OWNER, TIMEOUT, Account, Result
 
 FOREVER = 1000
-TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)

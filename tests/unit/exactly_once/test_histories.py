@@ -26,10 +26,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from simulator import FAULT_KINDS, Service, Settings
 from simulator.wire import wired
-from unit.exactly_once.playground import OWNER, TOKEN, Account, Disk, PowerLoss, Result, fake_time
+from unit.exactly_once.playground import OWNER, TIMEOUT, TOKEN, Account, Disk, PowerLoss, Result, fake_time
 
 PARTS = 4
-TIMEOUT = 5.0
 LAG = 2.0
 ALIASES = ["billing", "shop", "news", "alerts"]
 LIMITS = [(100, 10), (200, 20)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import fcntl
 import importlib
 import io
 import json
@@ -140,6 +141,16 @@ def bind(file: BindingsFile, alias: str = "billing", name: str = "smtp1") -> Non
     """Change a bindings file."""
     with file.lock():
         file.bind(alias, name)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock of a file."""
+    with open(f"{path}.lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def snapshot(folder: Path) -> dict[str, tuple[Any, ...]]:

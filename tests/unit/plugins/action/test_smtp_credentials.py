@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Callable
@@ -20,7 +19,14 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.sendclean.email.plugins.action import smtp_credentials
 from ansible_collections.sendclean.email.plugins.module_utils import _client
 from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, TOKEN, FakeClock, snapshot, write_bindings
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
+    OWNER,
+    TOKEN,
+    FakeClock,
+    is_locked,
+    snapshot,
+    write_bindings,
+)
 from simulator import RunningServer, Service, Settings
 
 SECRET = VaultSecret(b"the vault password")
@@ -305,14 +311,6 @@ def test_what_an_older_listing_shows_does_not_replace_what_a_newer_one_has(act: 
     act()
     service.update_user(OWNER, "smtp1", smtp_password="older")
     locked: list[bool] = []
-
-    def another_run(call: str, owner_id: str) -> None:
-        with open(f"{dest}.lock", "rb+") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                locked.append(True)
-
-    service.after_call = another_run
+    service.after_call = lambda call, owner_id: locked.append(is_locked(dest))
     assert act()["updated"] == ["billing"]
     assert locked == [True]

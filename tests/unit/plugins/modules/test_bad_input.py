@@ -23,6 +23,7 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     FakeClock,
     ModuleResult,
     RunModule,
+    hidden,
     snapshot,
 )
 from simulator import RunningServer, Service, serve
@@ -75,11 +76,11 @@ def test_a_shared_option_that_makes_no_sense_is_refused_by_name_before_anything_
     option: str, value: Any, service: Service, run_module: RunModule
 ) -> None:
     url = {"api_url": None} if option == "app_domain" else {}
-    failed = run_module("smtp_user_info", **{**url, option: value})
+    failed = run_module("smtp_user_info", invocation=True, **{**url, option: value})
     refuse(failed, option)
     # No call failed, since none was tried: neither here nor anywhere else.
     assert "error" not in failed.result
-    assert "Zq4Xw7Zq4" not in failed.msg
+    assert hidden("Zq4Xw7Zq4", failed.output)
     assert service.log == []
 
 

@@ -18,6 +18,7 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     TOKEN,
     FakeClock,
     RunModule,
+    is_locked,
     read_bindings,
     snapshot,
     write_bindings,
@@ -152,6 +153,14 @@ def test_a_reset_leaves_the_ages_of_other_users_alone(
     times = read_bindings(bindings_path, server.base_url)["password_times"]
     assert sorted(times) == [NAME, "smtp2"]
     assert times["smtp2"] == other
+
+
+def test_listing_and_reset_happen_under_the_lock(account: Service, run_module: RunModule, bindings_path: Path) -> None:
+    """Two runs at once must not both find the password too old."""
+    seen = set()
+    account.before_call = lambda call, owner_id: seen.add((call, is_locked(bindings_path)))
+    run_module("smtp_password_reset", smtp_user_name=NAME, bindings_path=str(bindings_path))
+    assert seen == {("listSmtp", True), ("resetSmtpPassword", True)}
 
 
 def test_an_alias_stands_for_its_user(

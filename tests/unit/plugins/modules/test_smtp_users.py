@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import fcntl
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     FakeClock,
     RunModule,
     held,
+    is_locked,
     made,
     read_bindings,
     snapshot,
@@ -42,9 +43,10 @@ EVERYTHING = [
     {"alias": "bound", "hourly_limit": 7},
     {"alias": "new", **LIMITS},
     {"alias": "adopted", "smtp_user_name": "smtp2", "hourly_limit": 8},
-    {"alias": "off"},
+    {"alias": "off", "hourly_limit": 9},
     {"smtp_user_name": "smtp3", "state": "absent"},
     {"alias": "nobody", "state": "absent"},
+    {"smtp_user_name": "nowhere", "state": "absent"},
 ]
 
 
@@ -59,13 +61,15 @@ def test_four_steps_over_every_action(run_module: RunModule, account: Service, b
     real = run_module("smtp_users", **options)
     assert made(account) == {"listSmtp": 2, "addSmtp": 1, "editSmtp": 4}
 
-    actions = ["updated", "created", "adopted", "enabled", "disabled", "unchanged"]
+    actions = ["updated", "created", "adopted", "enabled", "disabled", "unchanged", "unchanged"]
+    nowhere = {**dict.fromkeys(["alias", "smtp_user_name", "status", "total_limit", "hourly_limit"]), "action": "unchanged"}
     for done in (check, real):
         assert done["changed"] is True
         assert [row["action"] for row in done["smtp_users"]] == actions
-        assert [row["alias"] for row in done["smtp_users"]] == ["bound", "new", "adopted", "off", None, "nobody"]
+        assert [row["alias"] for row in done["smtp_users"]] == ["bound", "new", "adopted", "off", None, "nobody", None]
+        assert done["smtp_users"][5:] == [{**nowhere, "alias": "nobody"}, nowhere]
         assert len(done["diff"]) == 5
-    expected = {**NO_ACTION, **dict.fromkeys(actions, 1)}
+    expected = {**NO_ACTION, **Counter(actions)}
     assert real["summary"] == expected
     assert check["summary"] == {**expected, "estimated_calls": 7, "estimated_minutes": 3.5}
     name = real["smtp_users"][1]["smtp_user_name"]
@@ -75,13 +79,13 @@ def test_four_steps_over_every_action(run_module: RunModule, account: Service, b
         "smtp1": ("Enable", 1000, 7),
         "smtp2": ("Enable", 1000, 8),
         "smtp3": ("Disable", 1000, 100),
-        "smtp4": ("Enable", 1000, 100),
+        "smtp4": ("Enable", 1000, 9),
         name: ("Enable", 1000, 100),
     }
 
     for again in (run_module("smtp_users", check=True, **options), run_module("smtp_users", **options)):
         assert again["changed"] is False
-        assert again["summary"]["unchanged"] == 6
+        assert again["summary"]["unchanged"] == len(EVERYTHING)
         assert again["operations"] == again["diff"] == []
     assert made(account) == {"listSmtp": 2}
 
@@ -147,7 +151,7 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_written(
     run_module: RunModule, account: Service, bindings_path: Path, case: str
 ) -> None:
     users, texts = REFUSED[case]
-    before, file_before = held(account), snapshot(bindings_path.parent)
+    before, content = held(account), bindings_path.read_bytes()
     for check in (True, False):
         done = run_module("smtp_users", check=check, users=users, bindings_path=str(bindings_path))
         assert done.failed
@@ -155,7 +159,8 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_is_written(
             assert text in done.msg
         assert made(account) == {"listSmtp": 1}
     assert held(account) == before
-    assert {path for path in snapshot(bindings_path.parent) if not path.endswith(".lock")} == set(file_before)
+    assert bindings_path.read_bytes() == content
+    assert {path for path in bindings_path.parent.iterdir() if path.suffix != ".lock"} == {bindings_path}
     assert "Traceback" not in done.output
 
 
@@ -181,26 +186,29 @@ def test_an_alias_needs_a_bindings_file(run_module: RunModule, service: Service)
 
 
 def test_purge_disables_all_others_and_leaves_the_excluded(run_module: RunModule, account: Service, bindings_path: Path) -> None:
-    account.create_user(OWNER, smtp_user_name="ops7", **LIMITS)
+    for name in ("ops7", "ops8", "ops78"):
+        account.create_user(OWNER, smtp_user_name=name, **LIMITS)
     options = {
         "users": [{"alias": "bound"}],
         "purge": True,
-        "purge_exclude": ["ops*"],
+        "purge_exclude": ["*7", "smtp[2]", "op?8"],
         "bindings_path": str(bindings_path),
     }
     for check in (True, False):
         done = run_module("smtp_users", check=check, **options)
         assert [(row["smtp_user_name"], row["action"]) for row in done["smtp_users"]] == [
             ("smtp1", "unchanged"),
-            ("smtp2", "disabled"),
+            ("ops78", "disabled"),
             ("smtp3", "disabled"),
         ]
     assert {name: status for name, (status, unused, unused2) in held(account).items()} == {
         "smtp1": "Enable",
-        "smtp2": "Disable",
+        "smtp2": "Enable",
         "smtp3": "Disable",
         "smtp4": "Disable",
         "ops7": "Enable",
+        "ops8": "Enable",
+        "ops78": "Disable",
     }
     assert run_module("smtp_users", **options)["changed"] is False
 
@@ -237,7 +245,9 @@ def test_one_failure_does_not_stop_the_others(run_module: RunModule, account: Se
     ]
     done = run_module("smtp_users", users=users, bindings_path=str(bindings_path))
     assert done.failed and done["changed"] is True
-    assert [row["action"] for row in done["smtp_users"]] == ["failed", "created", "updated", "failed", "updated"]
+    rows = done["smtp_users"]
+    assert [row["action"] for row in rows] == ["failed", "created", "updated", "failed", "updated"]
+    assert (rows[0]["status"], rows[3]["hourly_limit"]) == (None, 100), "what was not done"
     assert done["summary"] == {**NO_ACTION, "failed": 2, "created": 1, "updated": 2}
     first, second = done["failures"]
     assert (first["alias"], first["smtp_user_name"], first["call"]) == ("new", None, "addSmtp")
@@ -271,7 +281,8 @@ def test_a_write_that_is_not_applied_fails_for_its_user(run_module: RunModule, a
     done = run_module("smtp_users", users=users)
     assert [row["action"] for row in done["smtp_users"]] == ["failed", "updated"]
     assert done["smtp_users"][0]["hourly_limit"] == 100
-    assert "hourly_limit 100 instead of 2" in done["failures"][0]["msg"]
+    (failure,) = done["failures"]
+    assert failure["call"] == "editSmtp" and "hourly_limit 100 instead of 2" in failure["msg"]
 
 
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after", "bad_gateway_502_after", "truncated_after", "general_error_after"])
@@ -302,18 +313,29 @@ def test_a_creation_that_an_earlier_run_began_counts_as_adopted(
     assert held(account)[orphan] == ("Enable", 5, 6)
 
 
-def test_two_begun_creations_do_not_take_the_same_user(
-    run_module: RunModule, account: Service, server: RunningServer, bindings_path: Path, fast: FakeClock
+@pytest.mark.parametrize(
+    ("other", "actions"),
+    [({"alias": "y", **LIMITS}, ["adopted", "created"]), ({"smtp_user_name": "orphan"}, ["created", "unchanged"])],
+    ids=["begun too", "asked for by name"],
+)
+def test_a_begun_creation_does_not_take_the_user_of_another(
+    other: dict[str, Any],
+    actions: list[str],
+    run_module: RunModule,
+    account: Service,
+    server: RunningServer,
+    bindings_path: Path,
+    fast: FakeClock,
 ) -> None:
     left = {"smtp_user_names": sorted(held(account)), **LIMITS}
     write_bindings(bindings_path, server.base_url, intents={"x": left, "y": left})
-    orphan = account.create_user(OWNER, **LIMITS).smtp_user_name
-    users = [{"alias": "x", **LIMITS}, {"alias": "y", **LIMITS}]
+    account.create_user(OWNER, smtp_user_name="orphan", **LIMITS)
+    users = [{"alias": "x", **LIMITS}, other]
     for check in (True, False):
         done = run_module("smtp_users", check=check, users=users, bindings_path=str(bindings_path))
-        assert [row["action"] for row in done["smtp_users"]] == ["adopted", "created"]
+        assert [row["action"] for row in done["smtp_users"]] == actions
     aliases = read_bindings(bindings_path, server.base_url)["aliases"]
-    assert aliases["x"] == orphan and len(set(aliases.values())) == 2
+    assert (aliases["x"] == "orphan") is ("alias" in other) and len(set(aliases.values())) == len(aliases)
     assert len(held(account)) == 4 + 2
 
 
@@ -329,19 +351,10 @@ def test_passwords_only_on_demand(run_module: RunModule, account: Service) -> No
 def test_edits_and_purge_need_no_lock(run_module: RunModule, account: Service, bindings_path: Path) -> None:
     """They may take long; whoever wants to create meanwhile must not wait for them."""
     seen = set()
-
-    def look(call: str, owner_id: str | None) -> None:
-        with open(f"{bindings_path}.lock", "a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                seen.add((call, "free"))
-            except BlockingIOError:
-                seen.add((call, "held"))
-
-    account.before_call = look
+    account.before_call = lambda call, owner_id: seen.add((call, is_locked(bindings_path)))
     users = [{"alias": "new", **LIMITS}, {"smtp_user_name": "smtp2", "hourly_limit": 1}]
     assert not run_module("smtp_users", users=users, purge=True, bindings_path=str(bindings_path)).failed
-    assert seen == {("listSmtp", "held"), ("addSmtp", "held"), ("editSmtp", "free"), ("listSmtp", "free")}
+    assert seen == {("listSmtp", True), ("addSmtp", True), ("editSmtp", False), ("listSmtp", False)}
 
 
 @pytest.mark.parametrize(("quota", "refused"), [(60, False), (20, True)])
