@@ -34,9 +34,6 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
 VERIFY_SECONDS = 10.0
 
-# How recent a user's password is, in seconds, where a user that is not listed is waited for: it was created a moment ago.
-YOUNG_SECONDS = 60.0
-
 
 @dataclass
 class Step:
@@ -110,7 +107,7 @@ def enforce(
             step.operation, step.changed = step.plan.operation, step.plan.changed
         return steps
     if going_on and _each(steps, lambda step: _edit(client, step)):
-        _verify(client, [step for step in steps if step.operation and not step.error])
+        _verify(client, steps)
     return steps
 
 
@@ -122,10 +119,10 @@ def lost_answer_window(client: Client) -> float:
 def list_with_young(client: Client, bindings: Bindings, aliases: Iterable[str | None]) -> Listing:
     """List the account, again if a user of these aliases was created a moment ago and is not listed yet."""
     names = {bindings.aliases.get(alias or "", "") for alias in aliases} & bindings.password_times.keys()
-    young = {name for name in names if (utc_now() - bindings.password_times[name]).total_seconds() < YOUNG_SECONDS}
     listing: Listing = {}
     for listing in client.listings(VERIFY_SECONDS):
-        if young <= listing.keys():
+        ages = [(utc_now() - bindings.password_times[name]).total_seconds() for name in names - listing.keys()]
+        if min(ages, default=VERIFY_SECONDS) >= VERIFY_SECONDS:
             break
     return listing
 
@@ -275,19 +272,21 @@ def _edit(client: Client, step: Step) -> None:
 
 
 def _verify(client: Client, steps: Sequence[Step]) -> None:
-    """List again until the account shows what was written, and keep what it shows."""
-    if not steps:
+    """List again until the account shows what was written, and keep what it shows, also of what has failed."""
+    written = [step for step in steps if step.operation and not step.error]
+    if not written:
         return
-    unapplied = list(steps)
+    unapplied = written
     try:
         for listing in client.listings(VERIFY_SECONDS):
             for step in steps:
-                step.user = listing.get(step.name)
-            unapplied = [step for step in steps if unmet(step.plan.wanted, step.user)]
+                if step.operation or step.error:
+                    step.user = listing.get(step.name or (step.plan.user.smtp_user_name if step.plan.user else ""))
+            unapplied = [step for step in written if unmet(step.plan.wanted, step.user)]
             if not unapplied:
                 return
     except SendCleanError as error:
-        for step in steps:
+        for step in written:
             step.error = error
         return
     for step in unapplied:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import random
 import re
@@ -16,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome
 from ansible_collections.sendclean.email.plugins.module_utils._model import User, parse_listing, password_in
@@ -215,7 +217,9 @@ class Client:
     def _scrub(self, text: str) -> str:
         """Mask the token in a text of the server's: some servers echo what they were sent."""
         token = self.connection.token
-        for secret in (token, json.dumps(token)[1:-1]):
+        as_json = json.dumps(token)[1:-1]
+        spellings = {token, as_json, as_json.replace("/", "\\/"), html.escape(token), quote(token, safe="")}
+        for secret in sorted(spellings, key=len, reverse=True):
             pattern = re.escape(secret)
             if len(secret) < SHORT_SECRET:
                 pattern = rf"(?<!\w){pattern}(?!\w)"

@@ -59,6 +59,10 @@ class DurableFile:
     @contextlib.contextmanager
     def lock(self, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
         """Hold the exclusive lock. The kernel drops it when the process ends, however it ends."""
+        # Said now: what could not be written down must not happen.
+        folder = os.path.dirname(self._target)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise self._error(f"{self._option} cannot be written: no permission to write into {folder}")
         descriptor = self._acquire(time.monotonic() + timeout, timeout)
         self._locked = True
         try:
@@ -94,11 +98,17 @@ class DurableFile:
 
     def _open_lock(self, path: str) -> int:
         try:
-            mode = stat.S_IMODE(os.stat(self._target).st_mode)
+            # Whoever may write the file may lock it. Its owner may, whatever the mode: the file is replaced, not written to.
+            mode = stat.S_IMODE(os.stat(self._target).st_mode) | 0o600
         except OSError:
             mode = 0o600
         try:
-            return os.open(path, os.O_RDWR | os.O_CREAT, mode)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, mode)
+            if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+                # The umask has taken from a new one's mode. Only its owner may change it.
+                with contextlib.suppress(PermissionError):
+                    os.fchmod(descriptor, mode)
+            return descriptor
         except OSError as exc:
             raise self._error(
                 f"The lock {path} of {self._option} cannot be opened: {exc.strerror}. Make it and its folder writable"

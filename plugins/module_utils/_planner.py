@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -84,32 +84,36 @@ class Plan:
 def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings) -> list[Plan]:
     """Return what has to be done for each user. Raises RefusedError with all that cannot or must not be done."""
     plans: dict[int, Plan] = {}
-    problems: dict[int, str] = {}
+    problems: list[list[str]] = [[] for unused in wanted]
     aliases: dict[str, str] = {}
     names: dict[str, str] = {}
     # Users that are asked for by name come first, so that no alias whose creation was begun is given one of them.
     for index in sorted(range(len(wanted)), key=lambda index: wanted[index].smtp_user_name is None):
-        user = wanted[index]
+        user, found = wanted[index], problems[index]
+        twice = list(_claim(aliases, user.alias, f'alias "{user.alias}"', user.place))
+        found += twice
+        # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
+        name = user.smtp_user_name
         try:
-            _claim(aliases, user.alias, f'alias "{user.alias}"', user.place)
             plans[index] = plan_user(user, listing, bindings, names)
             planned = plans[index].user
-            # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
-            name = planned.smtp_user_name if planned else user.smtp_user_name
-            _claim(names, name, str(name), user.place)
+            if planned and not twice:
+                name = planned.smtp_user_name
         except RefusedError as error:
-            problems[index] = f"{user.place}: {error}" if user.place else str(error)
-    if problems:
-        raise RefusedError("\n".join(problems[index] for index in sorted(problems)))
+            found.append(str(error))
+        found += _claim(names, name, str(name), user.place)
+    if any(problems):
+        told = ((user.place, problem) for user, found in zip(wanted, problems) for problem in found)
+        raise RefusedError("\n".join(f"{place}: {problem}" if place else problem for place, problem in told))
     return [plans[index] for index in range(len(wanted))]
 
 
-def _claim(claims: dict[str, str], key: str | None, shown: str, place: str) -> None:
-    if key is None:
-        return
+def _claim(claims: dict[str, str], key: str | None, shown: str, place: str) -> Iterator[str]:
+    """Yield what is wrong if somebody has claimed the same before."""
     if key in claims:
-        raise RefusedError(f"{shown} is asked for twice, also in {claims[key]}: keep one of the two")
-    claims[key] = place
+        yield f"{shown} is asked for twice, also in {claims[key]}: keep one of the two"
+    elif key is not None:
+        claims[key] = place
 
 
 def plan_purge(plans: Iterable[Plan], listing: Listing, bindings: Bindings, exclude: Sequence[str]) -> list[Plan]:

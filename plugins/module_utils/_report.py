@@ -78,4 +78,7 @@ def refuse_failed(steps: Sequence[Step], result: Mapping[str, Any]) -> None:
         who, problem = first["alias"] or first["smtp_user_name"], first["msg"]
         error = SendCleanError(f"{len(failures)} of {len(steps)} users failed, see failures. The first, {who}: {problem}")
         error.done = {**result, "failures": failures}
+        failed_call = next((failure["error"] for failure in failures if failure["error"]), None)
+        if failed_call:
+            error.done["error"] = failed_call
         raise error

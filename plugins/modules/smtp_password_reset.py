@@ -115,9 +115,11 @@ from ansible_collections.sendclean.email.plugins.module_utils._reset import rese
 
 def reset(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
     """Reset the password if the guards allow it, and return the task's result."""
-    # Also where a name is given as null, which Ansible takes for given.
+    # Not left to Ansible, which takes a name that is null for given.
     for problem in name_problems(params):
         raise problem
+    if params["alias"] is not None and params["smtp_user_name"] is not None:
+        raise OptionError("alias", "and smtp_user_name exclude each other: give one of the two")
     refuse_empty(params, "current_password")
     age = params["max_age_days"]
     if age is not None and (isinstance(age, bool) or not (math.isfinite(age) and age >= 0)):
@@ -137,7 +139,6 @@ def main() -> None:
             "max_age_days": {"type": "float"},
         },
         required_one_of=[("smtp_user_name", "alias")],
-        mutually_exclusive=[("smtp_user_name", "alias")],
         required_by={"alias": "bindings_path", "max_age_days": "bindings_path"},
         supports_check_mode=True,
     )

@@ -222,7 +222,7 @@ failures:
         message: You reached the max SMTP user
         http_status: 200
 error:
-  description: The API call that failed before anything was done, as in M(sendclean.email.smtp_user).
+  description: The first API call that failed, as in M(sendclean.email.smtp_user). What failed for each user is in RV(failures).
   returned: failure of a call
   type: dict
   sample:

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from ansible.release import __version__
 from integration.project import OWNER_ID, TOKEN, VERBOSE, Project
 from simulator import FAULT_KINDS, Service
 
@@ -187,6 +188,12 @@ def test_what_ansible_itself_shows_and_leaves_is_as_the_readme_says(
     project.write_play("play.yml", task)
     with pytest.raises(AssertionError, match=found) if found else contextlib.nullcontext():
         project.run("ansible-playbook -i inventory play.yml", **settings).succeeded()
+
+
+def test_a_failing_command_shows_its_arguments_from_2_19_on(project: Project) -> None:
+    shows = tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
+    with pytest.raises(AssertionError, match="has shown") if shows else contextlib.nullcontext():
+        project.run(f"ansible -i inventory all -m sendclean.email.smtp_user_info -a 'token={TOKEN} timeout=0'")
 
 
 def test_the_search_finds_an_old_password_unless_a_task_has_asked_for_it(project: Project, service: Service) -> None:

@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import html
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 import responses
@@ -186,6 +190,15 @@ def test_the_kind_of_an_error_is_its_name_or_its_type(fields: dict[str, Any], na
     assert error.name == name
     assert "So it is" in str(error)
     assert TOKEN not in str(error)
+
+
+@pytest.mark.parametrize("spell", [str, html.escape, quote_plus, json.dumps, lambda token: token.replace("/", "\\/")])
+@responses.activate
+def test_no_spelling_of_the_token_is_shown(spell: Callable[[str], str], fast: FakeClock) -> None:
+    token = "Zq4/<Xw7>&Zq4"
+    responses.post(LIST_URL, json={"status": "error", "name": "ValidationError", "message": f"Wrong: {spell(token)}!"})
+    error = failure(Client(Connection(ELSEWHERE, OWNER, token)))
+    assert error.message.strip('"') in ("Wrong: ********!", 'Wrong: "********"!')
 
 
 @pytest.mark.parametrize(

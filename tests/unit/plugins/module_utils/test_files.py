@@ -47,6 +47,20 @@ def test_an_existing_mode_is_kept(mode: int, umask: int, file: BindingsFile, bin
     assert stat.S_IMODE(bindings_path.stat().st_mode) == mode
 
 
+@pytest.mark.parametrize(("mode", "lock_mode"), [(0o664, 0o664), (0o640, 0o640), (0o444, 0o644), (0o400, 0o600)])
+def test_whoever_may_write_the_file_and_its_owner_may_lock_it(
+    mode: int, lock_mode: int, file: BindingsFile, bindings_path: Path
+) -> None:
+    bindings_path.write_text('{"version": 1, "accounts": {}}')
+    bindings_path.chmod(mode)
+    old = os.umask(0o022)
+    try:
+        bind(file)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(Path(f"{bindings_path}.lock").stat().st_mode) == lock_mode
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_an_existing_owner_is_kept(file: BindingsFile, bindings_path: Path) -> None:
     bind(file)

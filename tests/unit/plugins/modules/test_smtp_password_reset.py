@@ -163,6 +163,30 @@ def test_listing_and_reset_happen_under_the_lock(account: Service, run_module: R
     assert seen == {("listSmtp", True), ("resetSmtpPassword", True)}
 
 
+def test_a_name_that_is_null_is_none_and_two_names_are_refused(
+    account: Service, server: RunningServer, bare_run: RunModule, run_module: RunModule, bindings_path: Path
+) -> None:
+    shared = {"owner_id": OWNER, "token": TOKEN, "api_url": server.base_url}
+    assert bare_run("smtp_password_reset", {**shared, "alias": None, "smtp_user_name": NAME})["changed"] is True
+    account.clear_log()
+    failed = run_module("smtp_password_reset", alias="billing", smtp_user_name=NAME, bindings_path=str(bindings_path))
+    assert failed.failed
+    assert "alias and smtp_user_name exclude each other" in failed.msg
+    assert account.log == []
+
+
+def test_nothing_is_reset_where_the_time_of_it_could_not_be_kept(
+    account: Service, run_module: RunModule, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bindings_path.parent.chmod(0o555)
+    # To root, who may run this, no folder is read-only.
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK or bool(os.stat(path).st_mode & 0o200))
+    failed = run_module("smtp_password_reset", smtp_user_name=NAME, max_age_days=30, bindings_path=str(bindings_path))
+    assert failed.failed
+    assert "bindings_path cannot be written" in failed.msg
+    assert account.log == []
+
+
 def test_an_alias_stands_for_its_user(
     account: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
 ) -> None:

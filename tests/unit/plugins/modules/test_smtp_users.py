@@ -103,6 +103,10 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     "the same alias twice": ([{"alias": "a", **LIMITS}, {"alias": "a", **LIMITS}], ['users[1]: alias "a" is asked for twice']),
     "the same name twice": ([{"smtp_user_name": "smtp2"}] * 2, ["users[1]: smtp2 is asked for twice, also in users[0]"]),
     "a name and its alias": ([{"alias": "bound"}, {"smtp_user_name": "smtp1"}], ["smtp1 is asked for twice"]),
+    "an alias twice, each with a mistake of its own": (
+        [{"alias": "a", "total_limit": 1}, {"alias": "a", "smtp_user_name": "nowhere"}],
+        ['users[0]: alias "a" is asked for twice', "users[0]: hourly_limit must be given", "users[1]: smtp_user_name nowhere"],
+    ),
     "two aliases for a name": (
         [{"alias": "a", "smtp_user_name": "smtp2"}, {"alias": "b", "smtp_user_name": "smtp2"}],
         ["users[1]: smtp2 is asked for twice"],
@@ -271,7 +275,8 @@ def test_a_refused_account_stops_at_once(run_module: RunModule, account: Service
     assert done.failed
     assert made(account) == {"listSmtp": 1, call: 1}
     assert [row["action"] for row in done["smtp_users"]] == ["failed"] * (len(users) - 1) + ["unchanged"]
-    assert done["failures"][0]["error"]["name"] == "AuthenticationError"
+    assert done["error"] == done["failures"][0]["error"]
+    assert done["error"]["name"] == "AuthenticationError"
     assert all("not attempted" in failure["msg"] for failure in done["failures"][1:])
 
 
@@ -283,6 +288,12 @@ def test_a_write_that_is_not_applied_fails_for_its_user(run_module: RunModule, a
     assert done["smtp_users"][0]["hourly_limit"] == 100
     (failure,) = done["failures"]
     assert failure["call"] == "editSmtp" and "hourly_limit 100 instead of 2" in failure["msg"]
+
+
+def test_a_failed_user_is_shown_as_the_account_has_it(run_module: RunModule, account: Service, fast: FakeClock) -> None:
+    account.add_fault("editSmtp", "cut_after", times=4)
+    done = run_module("smtp_users", users=[{"smtp_user_name": name, "hourly_limit": 7} for name in ("smtp2", "smtp3")])
+    assert [(row["action"], row["hourly_limit"]) for row in done["smtp_users"]] == [("failed", 7), ("updated", 7)]
 
 
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after", "bad_gateway_502_after", "truncated_after", "general_error_after"])
