@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+# For ansible-test, which does not read pyproject.toml: the packages simulator and unit.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / ".build"
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .answers import render_listing
 from .model import STATUSES, ApiError, Settings, SimulatedUser
@@ -82,7 +83,7 @@ def limit_from(value: object) -> int:
 
 def changed_user(user: SimulatedUser, changes: Mapping[str, object]) -> SimulatedUser:
     """The user with other limits, status or password, each checked."""
-    checked: dict[str, object] = dict(changes)
+    checked: dict[str, Any] = dict(changes)
     for name in ("total_limit", "hourly_limit"):
         if name in checked:
             checked[name] = limit_from(checked[name])
@@ -90,7 +91,7 @@ def changed_user(user: SimulatedUser, changes: Mapping[str, object]) -> Simulate
         raise ApiError("ValidationError", "status should be Enable or Disable")
     if not isinstance(checked.get("smtp_password", ""), str):
         raise ApiError("ValidationError", "smtp_password should be a string")
-    return dataclasses.replace(user, **checked)  # type: ignore[arg-type]  # they are checked above
+    return dataclasses.replace(user, **checked)
 
 
 def _named_user(store: Store, owner_id: str, parameters: Parameters) -> SimulatedUser:

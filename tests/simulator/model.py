@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 STATUSES = ("Enable", "Disable")
 
@@ -96,10 +97,10 @@ class Settings:
             self.retry_after,
         )
 
-    def changed(self, changes: Mapping[str, object]) -> Settings:
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with some changed; unknown names are refused."""
         refuse_unknown(changes, [field.name for field in dataclasses.fields(self)], "setting")
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # __post_init__ checks them
+        return dataclasses.replace(self, **changes)
 
 
 def refuse_unknown(given: Mapping[str, object], known: list[str], noun: str) -> None:

@@ -87,8 +87,8 @@ class _Handler(WSGIRequestHandler):
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             head[:] = [int(status.split()[0]), headers]
 
-        chunks = self.server.app(environ, start_response)
-        with contextlib.closing(chunks):  # type: ignore[type-var]  # WSGI's answer has close() where it is Flask's
+        chunks: Any = self.server.app(environ, start_response)
+        with contextlib.closing(chunks):
             payload = b"".join(chunks)
         answer = environ.get(ANSWER, Answer())
         if answer.cut:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .answers import Answer, error_answer, page_not_found_answer, success_answer, too_many_requests_answer
 from .calls import CALLS, changed_user
@@ -143,10 +144,10 @@ class Service:
         with self._lock:
             return list(self._faults)
 
-    def add_fault(self, call: str, kind: str, **options: object) -> Fault:
+    def add_fault(self, call: str, kind: str, **options: Any) -> Fault:
         """Queue a fault; the options are the further fields of `Fault`."""
         refuse_unknown(options, [field.name for field in dataclasses.fields(Fault)], "option")
-        fault = Fault(call, kind, **options)  # type: ignore[arg-type]  # __post_init__ checks them
+        fault = Fault(call, kind, **options)
         self.queue_fault(fault)
         return fault
 
@@ -185,11 +186,11 @@ class Service:
             )
         return request
 
-    def _amend(self, number: int, **news: object) -> None:
+    def _amend(self, number: int, **news: Any) -> None:
         """Write into the log what became of a call, unless the log was cleared meanwhile."""
         with self._lock:
             if number in self._log:
-                self._log[number] = dataclasses.replace(self._log[number], **news)  # type: ignore[arg-type]  # all by this class
+                self._log[number] = dataclasses.replace(self._log[number], **news)
 
     def _over_quota(self, request: Request) -> Answer | None:
         """Count the call, or refuse it: a refused call does not count, nor does a wrong token."""

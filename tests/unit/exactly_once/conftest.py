@@ -7,22 +7,17 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from simulator import RunningServer, Service, serve
+from simulator.wire import wired
 
 if TYPE_CHECKING:
     # Imports the code under test: not before tests/conftest.py, configured, has staged it.
     from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
     from unit.exactly_once.playground import Account
-
-# The folder tests, for the packages simulator and unit.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-
-from simulator import RunningServer, Service, serve  # noqa: E402 - needs the path above
-from simulator.wire import wired  # noqa: E402 - needs the path above
 
 
 @pytest.fixture(scope="session")

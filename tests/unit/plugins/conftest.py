@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import os
 import pathlib
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import hypothesis
 import pytest
+from simulator import RunningServer, Service, serve
+from simulator.wire import wired
 
 if TYPE_CHECKING:
     from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
     from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock, ModuleResult, RunModule
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-
-from simulator import RunningServer, Service, serve  # noqa: E402 - needs the path above
-from simulator.wire import wired  # noqa: E402 - needs the path above
 
 # How long an example takes says nothing: other work on the machine may slow it down.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

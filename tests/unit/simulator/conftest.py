@@ -2,25 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Put the simulated service on the path, and serve one per test."""
+"""Serve one simulated service per test."""
 
 from __future__ import annotations
 
-import pathlib
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+import simulator
+from simulator import RunningServer, Service, serve
 
 if TYPE_CHECKING:
     from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-
-import simulator  # noqa: E402 - needs the path above
-from simulator import RunningServer, Service, serve  # noqa: E402 - needs the path above
 
 Post = Callable[..., requests.Response]
 

@@ -177,9 +177,8 @@ def test_connections_are_kept_and_closed_at_the_end(service: Service, session: r
         for unused in range(3):
             # Chunked too: a generator has no length.
             session.post(url, data=iter([b'{"owner_id": "demo", ', b'"token": "demo-token"}'])).raise_for_status()
-        pool = session.get_adapter(url).get_connection_with_tls_context(  # type: ignore[attr-defined]  # of HTTPAdapter only
-            requests.Request("POST", url).prepare(), verify=True
-        )
+        adapter: Any = session.get_adapter(url)
+        pool = adapter.get_connection_with_tls_context(requests.Request("POST", url).prepare(), verify=True)
         assert pool.num_connections == 1 and pool.num_requests == 3
         assert [entry.carried_out for entry in service.log] == [True] * 3
     with pytest.raises(requests.ConnectionError):
