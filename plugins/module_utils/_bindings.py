@@ -47,6 +47,12 @@ class BindingsFile:
         """Hold the account's lock. The kernel drops it when the process ends, however it ends."""
         return self._file.lock(hashlib.sha256(json.dumps(self._account).encode("utf-8")).hexdigest()[:16])
 
+    def require_writable(self) -> None:
+        """Prove that a change can be written down, for who must know before something is done at SendClean."""
+        with self._file.lock():
+            self._file.read()
+            self._file.require_writable()
+
     def read(self) -> Bindings:
         """Return what the file says of the account; nothing where there is no file yet."""
         base_url, owner_id = self._account

@@ -288,13 +288,16 @@ def test_what_makes_candidates_ambiguous_is_left_to_a_person(account: Account, c
 
 @pytest.mark.parametrize("made", [False, True], ids=["not-made", "made"])
 def test_users_of_others_are_no_candidates(account: Account, clock: FakeClock, made: bool) -> None:
-    """One that another alias got meanwhile, and one that somebody made with other limits."""
+    """One that another alias got meanwhile, and one that somebody made with other limits, once a person has said so."""
     account.service.add_fault("addSmtp", "general_error_after" if made else "general_error_before")
     account.service.add_fault("listSmtp", "authentication_error", skip=1)
     assert create(account)["failed"]
-    account.service.create_user(OWNER, 101, 10)
+    stranger = account.service.create_user(OWNER, 101, 10).smtp_user_name
     account.service.clear_faults()
     other = account.run("smtp_user", alias="shop", total_limit=100, hourly_limit=10)
+    if not made:
+        assert f"has other limits: {stranger}" in create(account)["msg"]
+        account.acknowledge(stranger)
     result = create(account)
     assert not result.get("failed"), result["msg"]
     assert len(account.users()) == 3
