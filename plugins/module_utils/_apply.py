@@ -135,9 +135,7 @@ def utc_now() -> datetime.datetime:
 class _Creation:
     """All that changes the bindings: settle what an earlier run began, adopt, create. To be used under their lock."""
 
-    def __init__(
-        self, client: Client, file: BindingsFile, wanted: Sequence[Wanted], purge_exclude: Sequence[str] | None
-    ) -> None:
+    def __init__(self, client: Client, file: BindingsFile, wanted: Sequence[Wanted], purge_exclude: Sequence[str] | None) -> None:
         self._client = client
         self._file = file
         self._bindings = file.read()
@@ -234,9 +232,7 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
     return wanted.state == "present" or wanted.alias in bindings.intents
 
 
-def _plan(
-    listing: Listing, wanted: Sequence[Wanted], bindings: Bindings, purge_exclude: Sequence[str] | None
-) -> list[Step]:
+def _plan(listing: Listing, wanted: Sequence[Wanted], bindings: Bindings, purge_exclude: Sequence[str] | None) -> list[Step]:
     plans = plan_account(wanted, listing, bindings)
     if purge_exclude is not None:
         plans += plan_purge(plans, listing, bindings, purge_exclude)

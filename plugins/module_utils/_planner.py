@@ -142,9 +142,7 @@ def plan_user(wanted: Wanted, listing: Listing, bindings: Bindings, taken: Colle
     return _plan_present(wanted, bound, listing, bindings, taken)
 
 
-def _plan_absent(
-    wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings, taken: Collection[str]
-) -> Plan:
+def _plan_absent(wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings, taken: Collection[str]) -> Plan:
     """Nothing is adopted here but a creation that was begun: its user is enabled."""
     name = wanted.smtp_user_name or bound
     adopt = begun_creation(wanted, listing, bindings, taken) if name is None else None
@@ -155,9 +153,7 @@ def _plan_absent(
     return Plan(wanted, user=user, alias=alias, adopt=adopt, changes=differing(wanted, user))
 
 
-def _plan_present(
-    wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings, taken: Collection[str]
-) -> Plan:
+def _plan_present(wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings, taken: Collection[str]) -> Plan:
     adopt = None
     if bound is None and wanted.alias is not None:
         adopt = _adoptable(wanted, listing, bindings) or begun_creation(wanted, listing, bindings, taken)
