@@ -95,9 +95,7 @@ class Client:
     def _once(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
         return self._call(call, parameters, read, 1)
 
-    def _call(
-        self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T], attempts: int
-    ) -> _T:
+    def _call(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T], attempts: int) -> _T:
         """Make a call, as often as ``attempts`` says where it is not known whether it was carried out.
 
         HTTP 429 says that it was not, so that every call may be repeated after it, until ``retry_timeout`` is used up.

@@ -24,7 +24,8 @@ from ansible.module_utils import basic
 from ansible.module_utils.common.parameters import PASS_VARS
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, CallError
+from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
 from simulator import Service
 
 OWNER = "demo"
@@ -141,6 +142,11 @@ def bind(file: BindingsFile, alias: str = "billing", name: str = "smtp1") -> Non
     """Change a bindings file."""
     with file.lock():
         file.bind(alias, name)
+
+
+def durable(path: Path) -> DurableFile:
+    """Return the file under the bindings file's name, whatever is in it."""
+    return DurableFile(str(path), "bindings_path", BindingsError)
 
 
 def is_locked(path: Path) -> bool:
