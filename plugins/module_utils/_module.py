@@ -49,18 +49,27 @@ def run(module: AnsibleModule, work: Work) -> None:
     invocation = {"module_args": _masked(module)}
     if REQUESTS_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, invocation=invocation)
+    client: Client | None = None
     try:
         params = _as_given(module)
         refuse_empty(params, "bindings_path")
         connection = connection_from(params)
         path = params["bindings_path"]
         file = BindingsFile(path, connection.base_url, connection.owner_id) if path else None
-        result = work(params, Client(connection), file, module.check_mode)
+        client = Client(connection)
+        result = work(params, client, file, module.check_mode)
     except SendCleanError as error:
-        module.fail_json(msg=str(error), invocation=invocation, **error.done, **error.details())
+        done = with_warnings(error.done, client)
+        module.fail_json(msg=str(error), invocation=invocation, **done, **error.details())
     # A result holds no secret but passwords that were asked for, whose text may hold that of another.
     module.no_log_values = set()
-    module.exit_json(invocation=invocation, **result)
+    module.exit_json(invocation=invocation, **with_warnings(result, client))
+
+
+def with_warnings(result: Mapping[str, Any], client: Client | None) -> dict[str, Any]:
+    """Return a result with its own warnings and what the client has found odd; Ansible shows them."""
+    warnings = [*(client.warnings() if client else ()), *result.get("warnings", ())]
+    return {**result, "warnings": warnings} if warnings else dict(result)
 
 
 def _masked(module: AnsibleModule) -> dict[str, Any]:
