@@ -183,7 +183,7 @@ def _user(name: str, entry: Mapping[str, Any], odd: Oddities) -> User:
         told = "neither Enable nor Disable: it is null here, and no purge disables the user"
         _note(odd, f"status {_shown(entry, 'status')}, {told}", name)
     password = password_in(entry)
-    if password is None and (entry.get("password") or entry.get("smtp_password")):
+    if password is None and any(entry.get(key) not in (None, "") for key in ("password", "smtp_password")):
         _note(odd, "a password that is no text: it is null here", name)
     limits = {key: _limit(entry.get(key)) for key in LIMITS}
     for key in LIMITS:

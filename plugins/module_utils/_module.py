@@ -59,17 +59,25 @@ def run(module: AnsibleModule, work: Work) -> None:
         client = Client(connection)
         result = work(params, client, file, module.check_mode)
     except SendCleanError as error:
-        done = with_warnings(error.done, client)
+        done = _warned(module, error.done, client)
         module.fail_json(msg=str(error), invocation=invocation, **done, **error.details())
     # A result holds no secret but passwords that were asked for, whose text may hold that of another.
     module.no_log_values = set()
-    module.exit_json(invocation=invocation, **with_warnings(result, client))
+    module.exit_json(invocation=invocation, **_warned(module, result, client))
 
 
 def with_warnings(result: Mapping[str, Any], client: Client | None) -> dict[str, Any]:
-    """Return a result with its own warnings and what the client has found odd; Ansible shows them."""
+    """Return a result with what the client has found odd before its own warnings; without the key where there are none."""
     warnings = [*(client.warnings() if client else ()), *result.get("warnings", ())]
     return {**result, "warnings": warnings} if warnings else dict(result)
+
+
+def _warned(module: AnsibleModule, result: Mapping[str, Any], client: Client | None) -> dict[str, Any]:
+    """Have Ansible show and return the warnings, and return the rest of the result: it takes none in it from 2.19 on."""
+    rest = with_warnings(result, client)
+    for warning in rest.pop("warnings", ()):
+        module.warn(warning)
+    return rest
 
 
 def _masked(module: AnsibleModule) -> dict[str, Any]:
