@@ -180,8 +180,8 @@ def _user(name: str, entry: Mapping[str, Any], odd: Oddities) -> User:
     status = _STATUSES.get(str(entry.get("status")).strip().lower()) if _is_scalar(entry.get("status")) else None
     if status is None:
         # Where there is none, too: who is to be disabled cannot be told without it.
-        told = "neither Enable nor Disable: it is null here, and no purge disables the user"
-        _note(odd, f"status {_shown(entry, 'status')}, {told}", name)
+        shown = _shown(entry, "status")
+        _note(odd, f"status {shown}, neither Enable nor Disable: it is null here, and no purge disables the user", name)
     password = password_in(entry)
     if password is None and any(entry.get(key) not in (None, "") for key in ("password", "smtp_password")):
         _note(odd, "a password that is no text: it is null here", name)
@@ -215,10 +215,10 @@ def _shown(entry: Mapping[str, Any], key: str) -> str:
     """Describe an odd value. A text that is long, or holds the user's password, is not quoted."""
     value = entry.get(key)
     if not _is_scalar(value):
-        return "an object" if isinstance(value, dict) else "a list"
+        return "{...}" if isinstance(value, dict) else "[...]"
     text = json.dumps(value, ensure_ascii=False)
     secrets = [str(entry[name]) for name in ("password", "smtp_password") if entry.get(name)]
-    return "a text" if len(text) > 40 or any(secret in text for secret in secrets) else replaced(text)
+    return '"..."' if len(text) > 40 or any(secret in text for secret in secrets) else replaced(text)
 
 
 def _is_scalar(value: Any) -> bool:

@@ -119,7 +119,8 @@ class Settings:
     def _check_listing(self) -> None:
         for name in ("listing_entries", "listing_hides"):
             _require(isinstance(getattr(self, name), (list, tuple)), name, "a list", getattr(self, name))
-        _require(all(isinstance(name, str) for name in self.listing_hides), "listing_hides", "a list of names", self.listing_hides)
+        names = all(isinstance(name, str) for name in self.listing_hides)
+        _require(names, "listing_hides", "a list of names", self.listing_hides)
         fields = self.listing_fields
         right = isinstance(fields, Mapping) and all(isinstance(news, Mapping) for news in fields.values())
         _require(right, "listing_fields", "a mapping from names to fields", fields)

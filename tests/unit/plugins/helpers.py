@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -87,11 +88,13 @@ def run_main(module_name: str, arguments: dict[str, Any]) -> ModuleResult:
     given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     # ansible-core 2.17 and 2.18 know no profiles.
     profile = mock.patch.object(basic, "_ANSIBLE_PROFILE", "legacy", create=True)
-    # A module's process has none of an earlier one.
+    # A module's process has no warnings of an earlier one, and nothing of the controller, which would show them at once.
     warnings._global_warnings.clear()
+    alone = mock.patch.object(warnings, "_internal", SimpleNamespace(is_controller=False), create=True)
     with (
         mock.patch.object(basic, "_ANSIBLE_ARGS", given),
         profile,
+        alone,
         pytest.raises(SystemExit) as ended,
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),

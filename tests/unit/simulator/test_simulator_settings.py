@@ -114,7 +114,13 @@ def test_latin_1(service: Service, call: Call, post: Post) -> None:
 
 
 SHAPES = {"array": [{}, {}], "text": "[{}, {}]", "object": {"1": {}, "2": {}}}
-EMPTY = {"array": {"smtp_list": []}, "null": {"smtp_list": None}, "object": {"smtp_list": {}}, "missing": {}, "text": {"smtp_list": ""}}
+EMPTY = {
+    "array": {"smtp_list": []},
+    "null": {"smtp_list": None},
+    "object": {"smtp_list": {}},
+    "missing": {},
+    "text": {"smtp_list": ""},
+}
 
 
 def test_shapes_of_the_listing(service: Service, call: Call) -> None:

@@ -130,7 +130,9 @@ def test_an_edit_that_is_refused_is_made_once_more_with_all_fields(client: Clien
     assert service.users(OWNER)[0].total_limit == 5
 
 
-@pytest.mark.parametrize(("kind", "calls"), [("validation_error", 2), ("error_array", 2), ("echo_request", 2), ("general_error_before", 4)])
+@pytest.mark.parametrize(
+    ("kind", "calls"), [("validation_error", 2), ("error_array", 2), ("echo_request", 2), ("general_error_before", 4)]
+)
 def test_only_a_validation_error_is_taken_for_missing_fields(kind: str, calls: int, client: Client, service: Service) -> None:
     listed = client.list_smtp()["smtp1"]
     service.add_fault("editSmtp", kind, times=100)

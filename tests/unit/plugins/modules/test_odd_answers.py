@@ -22,6 +22,7 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     write_bindings,
 )
 from simulator import RunningServer, Service, Settings
+from simulator.model import EMPTY_LISTINGS
 
 LIMITS = {"total_limit": 1000, "hourly_limit": 100}
 ODD_FIELDS: dict[str, dict[str, Any]] = {
@@ -94,13 +95,17 @@ def test_what_is_not_shown_is_set(
 def test_a_purge_leaves_a_user_of_unknown_status_alone(account: Service, run_module: RunModule, bindings_path: Path) -> None:
     account.create_user(OWNER, smtp_user_name="smtp4", **LIMITS)
     account.settings = Settings(listing_fields={"smtp3": {"status": "Suspended"}})
-    result = run_module("smtp_users", bindings_path=str(bindings_path), users=[{"alias": "billing"}, {"alias": "shop"}], purge=True)
+    result = run_module(
+        "smtp_users", bindings_path=str(bindings_path), users=[{"alias": "billing"}, {"alias": "shop"}], purge=True
+    )
     assert [operation["smtp_user_name"] for operation in result["operations"]] == ["smtp4"]
     assert held(account)["smtp3"][0] == "Enable"
     warned(result, "smtp3", "Suspended", "no purge disables the user")
 
 
-@pytest.mark.parametrize(("status", "names"), [("Enable", ["smtp2"]), ("Disable", ["smtp3"]), (None, ["smtp1", "smtp2", "smtp3"])])
+@pytest.mark.parametrize(
+    ("status", "names"), [("Enable", ["smtp2"]), ("Disable", ["smtp3"]), (None, ["smtp1", "smtp2", "smtp3"])]
+)
 def test_a_user_of_unknown_status_has_none(status: str | None, names: list[str], account: Service, run_module: RunModule) -> None:
     account.update_user(OWNER, "smtp3", status="Disable")
     account.settings = Settings(listing_fields={"smtp1": {"status": "Suspended"}})
@@ -145,6 +150,16 @@ def test_a_module_adds_warnings_of_its_own(
     assert result.failed is fails
     assert "smtp3" in result["warnings"][0]
     assert result["warnings"][1:] == ["Its own."]
+
+
+@pytest.mark.parametrize("empty", EMPTY_LISTINGS)
+def test_the_first_user_of_an_account(
+    empty: str, service: Service, run_module: RunModule, bindings_path: Path, fast: FakeClock
+) -> None:
+    service.settings = Settings(empty_listing=empty, listing_shape="object")
+    options = {"bindings_path": str(bindings_path), "alias": "billing", **LIMITS}
+    assert [run_module("smtp_user", **options)["changed"] for unused in range(2)] == [True, False]
+    assert made(service) == {"listSmtp": 3, "addSmtp": 1}
 
 
 # ---- errors in an array ----------------------------------------------------------------------------------------
