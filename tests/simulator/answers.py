@@ -121,7 +121,7 @@ def render_listing(settings: Settings, users: Iterable[SimulatedUser]) -> dict[s
         random.shuffle(rows)
     rows += settings.listing_entries
     if not rows:
-        empty = {"array": [], "null": None, "object": {}, "text": ""}
+        empty: dict[str, object] = {"array": [], "null": None, "object": {}, "text": ""}
         return {} if settings.empty_listing == "missing" else {"smtp_list": empty[settings.empty_listing]}
     if settings.listing_shape == "text":
         return {"smtp_list": json.dumps(rows)}
