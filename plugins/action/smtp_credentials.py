@@ -52,7 +52,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
                     return {**result, "failed": True, "msg": missing_required_lib("requests")}
                 return {**result, **store(params, secrets_of(self._loader), self._task.check_mode)}
         except SendCleanError as error:
-            return {**result, "failed": True, "msg": str(error), **error.details()}
+            return {**result, "failed": True, "msg": str(error), **error.done, **error.details()}
         except Exception as error:
             # The text of an exception that nobody has thought of may hold a secret.
             place = traceback.extract_tb(error.__traceback__)[-1]

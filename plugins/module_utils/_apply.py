@@ -311,7 +311,7 @@ def _edit(client: Client, step: Step) -> None:
     operation = step.plan.operation
     if operation is None or operation.smtp_user_name is None:
         return
-    client.edit_smtp(operation.smtp_user_name, operation.parameters)
+    client.edit_smtp(operation.smtp_user_name, operation.parameters, step.plan.user)
     step.operation = operation
     step.changed = True
 

@@ -14,9 +14,15 @@ from typing import Any
 from ansible_collections.sendclean.email.plugins.module_utils._apply import list_with_young, utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import CredentialsError, OptionError, RefusedError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import (
+    CredentialsError,
+    OptionError,
+    RefusedError,
+    SendCleanError,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings
+from ansible_collections.sendclean.email.plugins.module_utils._module import with_warnings
 from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import compare, parse, wanted_credentials
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import Secrets, choose, decrypt, encrypt
@@ -24,12 +30,20 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._vault import Secr
 
 def store(params: Mapping[str, Any], secrets: Secrets, check_mode: bool) -> dict[str, Any]:
     """Keep the file in step, and return the task's result."""
-    aliases, names, variable = params["aliases"], params["smtp_user_names"], params["variable"]
     _check(params)
-    connection = connection_from(params)
-    path = params["bindings_path"]
+    client = Client(connection_from(params))
+    try:
+        return with_warnings(_store(client, params, secrets, check_mode), client)
+    except SendCleanError as error:
+        error.done = with_warnings(error.done, client)
+        raise
+
+
+def _store(client: Client, params: Mapping[str, Any], secrets: Secrets, check_mode: bool) -> dict[str, Any]:
+    aliases, names, variable = params["aliases"], params["smtp_user_names"], params["variable"]
+    connection, path = client.connection, params["bindings_path"]
     file = BindingsFile(path, connection.base_url, connection.owner_id) if path else None
-    dest, client = DurableFile(params["dest"], "dest", CredentialsError), Client(connection)
+    dest = DurableFile(params["dest"], "dest", CredentialsError)
     # Under the lock from before the listing on: what an older listing shows does not replace what a newer one has.
     with contextlib.nullcontext() if check_mode else dest.lock():
         content = dest.read()

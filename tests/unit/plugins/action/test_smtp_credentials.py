@@ -141,6 +141,15 @@ def test_a_user_whose_password_is_not_shown_keeps_the_one_that_is_stored(act: Ac
     assert dest.read_bytes() == before
 
 
+def test_what_is_odd_in_the_account_is_told_and_spares_the_others(act: Act, dest: Path, service: Service) -> None:
+    service.settings = Settings(listing_fields={"smtp3": {"hourly_limit": -1, "password": 5}})
+    for result in (act(), act(aliases=["nobody"])):
+        assert ["smtp3" in text for text in result["warnings"]] == [True, True]
+    assert list(stored(dest)["smtp_credentials"]) == ["billing", "shop"]
+    service.settings = Settings()
+    assert "warnings" not in act()
+
+
 def test_the_last_users_are_not_taken_away_by_a_mistake(act: Act, dest: Path, tmp_path: Path) -> None:
     nobody = str(tmp_path / "nothing.json")
     assert act(bindings_path=nobody)["changed"]
