@@ -236,14 +236,21 @@ error:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, OptionError, RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Wanted
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, USER_OPTIONS, run
-from ansible_collections.sendclean.email.plugins.module_utils._options import limit_problems, name_problems, refuse_empty
+from ansible_collections.sendclean.email.plugins.module_utils._module import (
+    BINDINGS_PATH,
+    CONNECTION_OPTIONS,
+    LIST,
+    TEXT,
+    USER_OPTIONS,
+    Module,
+    run,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._options import limit_problems, name_problems
 from ansible_collections.sendclean.email.plugins.module_utils._report import (
     estimate,
     named_diff,
@@ -256,7 +263,6 @@ from ansible_collections.sendclean.email.plugins.module_utils._report import (
 
 def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
     """Enforce all users and return the task's result."""
-    refuse_empty(params, "purge_exclude")
     if params["purge"] and not params["users"]:
         raise OptionError("purge", "is refused while users is empty: it would disable every user of the account")
     purge_exclude = params["purge_exclude"] if params["purge"] else None
@@ -302,13 +308,13 @@ def wanted_users(users: Sequence[Mapping[str, Any]], client: Client, file: Bindi
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
             "bindings_path": BINDINGS_PATH,
             "users": {"type": "list", "elements": "dict", "required": True, "options": USER_OPTIONS},
             "purge": {"type": "bool", "default": False},
-            "purge_exclude": {"type": "list", "elements": "str", "default": []},
+            "purge_exclude": {"type": LIST, "elements": TEXT, "default": []},
             "include_passwords": {"type": "bool", "default": False, "no_log": False},
         },
         supports_check_mode=True,

@@ -97,11 +97,12 @@ def test_every_module_judges_the_options_that_it_shares(
 
 @pytest.mark.parametrize("option", ["api_url", "ca_path", "bindings_path", "owner_id"])
 def test_a_null_character_ends_in_no_traceback(option: str, service: Service, run_module: RunModule, tmp_path: Path) -> None:
-    # Without no_log Ansible refuses it, since syslog takes no such text.
-    failed = run_module("smtp_user_info", _ansible_no_log=True, **{option: f"{tmp_path}\0x"})
-    assert failed.failed
-    assert "Traceback" not in failed.output
-    assert {entry.call for entry in service.log} <= {"listSmtp"}
+    # Ansible logs arguments without no_log only, and syslog takes no such text.
+    for no_log in (True, False):
+        failed = run_module("smtp_user_info", _ansible_no_log=no_log, **{option: f"{tmp_path}\0x"})
+        assert failed.msg.startswith(f"{option} has a control character (U+0000)")
+        assert "Traceback" not in failed.output
+    assert service.log == []
 
 
 @every_module
