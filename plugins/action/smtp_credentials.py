@@ -27,7 +27,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._module import (
     TEXT,
     without_nulls,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import refuse, text_problems
+from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_values, text_problems
 from ansible_collections.sendclean.email.plugins.plugin_utils._store import store
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import secrets_of
 
@@ -80,7 +80,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
             problems = ((unsupported if isinstance(error, UnsupportedError) else "") + error.msg for error in errors)
             raise SendCleanError("; ".join(problems))
         params: dict[str, Any] = validated.validated_parameters
-        refuse(text_problems(ARGUMENT_SPEC, params, arguments))
+        refuse_values(text_problems(ARGUMENT_SPEC, params, arguments))
         for name, option in ARGUMENT_SPEC.items():
             if option["type"] == "path" and params[name]:
                 params[name] = self._loader.path_dwim(params[name])

@@ -16,7 +16,7 @@ from ansible.module_utils.common.validation import check_type_list, check_type_p
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET, Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from, refuse, text_problems
+from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from, refuse_values, text_problems
 
 # With an exponent, but not as Python writes numbers in its source. So few digits that Python converts them always.
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,99}\s*", re.ASCII)
@@ -41,7 +41,7 @@ class Type(str):
         return self.convert(value)
 
 
-def _to_owner_id(value: Any) -> Any:
+def _to_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -63,13 +63,14 @@ def _to_number(value: Any) -> Any:
 
 
 TEXT = Type("str", lambda value: value)
+TEXT_OR_INTEGER = Type("str", _to_text)
 PATH = Type("path", _to_path)
 LIST = Type("list", _to_list)
 INTEGER = Type("int", _to_integer)
 NUMBER = Type("float", _to_number)
 
 CONNECTION_OPTIONS: dict[str, Any] = {
-    "owner_id": {"type": Type("str", _to_owner_id), "required": True, "fallback": (env_fallback, ["SENDCLEAN_OWNER_ID"])},
+    "owner_id": {"type": TEXT_OR_INTEGER, "required": True, "fallback": (env_fallback, ["SENDCLEAN_OWNER_ID"])},
     "token": {"type": TEXT, "required": True, "no_log": True, "fallback": (env_fallback, ["SENDCLEAN_TOKEN"])},
     "app_domain": {"type": TEXT, "default": "sendclean.net", "fallback": (env_fallback, ["SENDCLEAN_APP_DOMAIN"])},
     "api_url": {"type": TEXT, "fallback": (env_fallback, ["SENDCLEAN_API_URL"])},
@@ -85,6 +86,7 @@ USER_OPTIONS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "total_limit": {"type": INTEGER},
     "hourly_limit": {"type": INTEGER},
+    "renamed_from": {"type": TEXT},
 }
 BINDINGS_PATH: dict[str, Any] = {"type": PATH, "fallback": (env_fallback, ["SENDCLEAN_BINDINGS_PATH"])}
 
@@ -132,7 +134,7 @@ def run(module: Module, work: Work) -> None:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, invocation=invocation)
     try:
         params = dict(module.params)
-        refuse(module.problems)
+        refuse_values(module.problems)
         connection = connection_from(params)
         path = params["bindings_path"]
         file = BindingsFile(path, connection.base_url, connection.owner_id) if path else None

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, Wanted
+from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, Purge, Wanted
 
 # Beyond these, clocks and timers of Python overflow; nobody waits for eleven days, or makes that many calls.
 _MOST_SECONDS = 10**6
@@ -57,7 +57,7 @@ def shown(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
-def refuse(problems: Iterable[OptionError]) -> None:
+def refuse_values(problems: Iterable[OptionError]) -> None:
     """Raise all that is wrong as one error, a line for each."""
     told = "\n".join(map(str, problems))
     if told:
@@ -150,7 +150,7 @@ def _look(alias: str) -> str:
 
 def wanted_from(params: Mapping[str, Any]) -> Wanted:
     """Return the user that the options describe. Raises OptionError."""
-    refuse((*name_problems(params), *limit_problems(params)))
+    refuse_values((*name_problems(params), *limit_problems(params)))
     return Wanted.of(params)
 
 
@@ -161,8 +161,19 @@ def name_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Option
         yield OptionError(place, "needs an alias or a smtp_user_name")
     elif not given:
         yield OptionError("alias", "or smtp_user_name must be given")
-    for option in given:
+    for option in [*given, *(["renamed_from"] if params.get("renamed_from") is not None else [])]:
         yield from text_problem(_at(place, option), params[option])
+    if params.get("renamed_from") is not None and params["renamed_from"] == params["alias"]:
+        yield OptionError(_at(place, "renamed_from"), "is the alias itself: give the one that the user had before")
+    elif params.get("renamed_from") is not None and params["alias"] is None:
+        yield OptionError(_at(place, "renamed_from"), "needs alias, the one that the user has from now on")
+
+
+def binding_problems(bindings: Mapping[str, Any]) -> Iterator[OptionError]:
+    """Yield what is wrong with the aliases and names that are given to be bound."""
+    for alias, name in bindings.items():
+        for text in (alias, name):
+            yield from text_problem(f"bindings[{alias}]", text)
 
 
 def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[OptionError]:
@@ -175,6 +186,22 @@ def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Optio
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def purge_from(params: Mapping[str, Any]) -> Purge | None:
+    """Return which users are purged, None where none are. Raises OptionError."""
+    limit = params["purge_limit"]
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?%|[0-9]+", limit):
+        raise OptionError("purge_limit", f"must be a number of users or a percentage such as 30%, not {limit!r}")
+    if not params["purge"]:
+        return None
+    if not params["users"]:
+        raise OptionError("purge", "is refused while users is empty: it would disable every user that may be purged")
+    if params["purge_scope"] == "managed" and params["bindings_path"] is None:
+        raise OptionError(
+            "purge", "with purge_scope managed needs bindings_path, which says whose users are managed; account disables all others"
+        )
+    return Purge(tuple(params["purge_exclude"]), params["purge_scope"], limit)
 
 
 def _at(place: str, option: str) -> str:

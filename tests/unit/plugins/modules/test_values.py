@@ -29,6 +29,10 @@ TEXTS: list[tuple[str, str, dict[str, Any]]] = [
     ("smtp_user", "smtp_user_name", {"smtp_user_name": {}}),
     ("smtp_users", "users[1].alias", {"users": [BY_NAME, {"alias": {}}], "bindings_path": "PATH"}),
     ("smtp_users", "users[0].smtp_user_name", {"users": [{"smtp_user_name": {}}]}),
+    ("smtp_users", "users[0].renamed_from", {"users": [{**BY_NAME, "alias": "a", "renamed_from": {}}], "bindings_path": "PATH"}),
+    ("smtp_bindings", "unbind[0]", {"unbind": [{}], "bindings_path": "PATH"}),
+    ("smtp_bindings", "acknowledge[0]", {"acknowledge": [{}], "bindings_path": "PATH"}),
+    ("smtp_bindings", "bindings[a]", {"bindings": {"a": {}}, "bindings_path": "PATH"}),
     ("smtp_users", "purge_exclude[1]", {"users": [BY_NAME], "purge": True, "purge_exclude": ["a", {}]}),
     ("smtp_user_info", "aliases[0]", {"aliases": [{}], "bindings_path": "PATH"}),
     ("smtp_user_info", "smtp_user_names[0]", {"smtp_user_names": [{}]}),
@@ -241,17 +245,18 @@ def test_text_that_is_meant_is_taken(text: str, service: Service, run_module: Ru
 
 
 # A byte that is no UTF-8 comes from the environment as half of a surrogate pair.
+@pytest.mark.parametrize("option", ["owner_id", "token", "app_domain", "api_url", "bindings_path"])
 @pytest.mark.parametrize(
     ("value", "says"),
     [("1001 ", "white space (U+0020) at its end"), ("", "is empty"), ("1\udce9", "half of a surrogate pair (U+DCE9) at its end")],
 )
 def test_the_environment_is_judged_as_options_are_and_named(
-    value: str, says: str, run_module: RunModule, service: Service, monkeypatch: pytest.MonkeyPatch
+    value: str, says: str, option: str, run_module: RunModule, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SENDCLEAN_OWNER_ID", value)
-    failed = run_module("smtp_user_info", owner_id=None)
-    assert failed.msg.startswith("owner_id (SENDCLEAN_OWNER_ID) ")
-    assert says in failed.msg
+    monkeypatch.setenv(f"SENDCLEAN_{option.upper()}", value)
+    failed = run_module("smtp_user_info", **{option: None})
+    assert failed.msg.startswith(f"{option} (SENDCLEAN_{option.upper()}) ")
+    assert (says.partition(" (U+")[0] if option == "token" else says) in failed.msg
     assert service.log == []
 
 
