@@ -17,21 +17,28 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
-from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR
+from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET
 from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, with_booleans
-from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_empty
+from ansible_collections.sendclean.email.plugins.module_utils._module import (
+    BINDINGS_PATH,
+    CONNECTION_OPTIONS,
+    LIST,
+    PATH,
+    TEXT,
+    without_nulls,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_values, text_problems
 from ansible_collections.sendclean.email.plugins.plugin_utils._store import store
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import secrets_of
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **CONNECTION_OPTIONS,
     "bindings_path": BINDINGS_PATH,
-    "dest": {"type": "path", "required": True},
-    "variable": {"type": "str", "default": "smtp_credentials"},
-    "aliases": {"type": "list", "elements": "str"},
-    "smtp_user_names": {"type": "list", "elements": "str"},
-    "vault_id": {"type": "str"},
+    "dest": {"type": PATH, "required": True},
+    "variable": {"type": TEXT, "default": "smtp_credentials"},
+    "aliases": {"type": LIST, "elements": TEXT},
+    "smtp_user_names": {"type": LIST, "elements": TEXT},
+    "vault_id": {"type": TEXT},
 }
 
 
@@ -39,6 +46,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
     """Keeps an encrypted vars file in step with the account."""
 
     _requires_connection = False
+    # Secrets that a text of ours may hold where one was given for something else.
+    _hidden: frozenset[str] | set[str] = frozenset()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the task's result."""
@@ -52,7 +61,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
                     return {**result, "failed": True, "msg": missing_required_lib("requests")}
                 return {**result, **store(params, secrets_of(self._loader), self._task.check_mode)}
         except SendCleanError as error:
-            return {**result, "failed": True, "msg": str(error), **error.done, **error.details()}
+            return {**result, "failed": True, "msg": remove_values(str(error), self._hidden), **error.done, **error.details()}
         except Exception as error:
             # The text of an exception that nobody has thought of may hold a secret.
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -61,18 +70,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
 
     def _options(self) -> dict[str, Any]:
         """Return the options, checked as those of a module are. Paths start from the playbook's folder."""
-        validated = ArgumentSpecValidator(ARGUMENT_SPEC, required_by={"aliases": "bindings_path"}).validate(self._task.args)
+        arguments = {name: _in_clear(value) for name, value in without_nulls(self._task.args).items()}
+        validated = ArgumentSpecValidator(ARGUMENT_SPEC, required_by={"aliases": "bindings_path"}).validate(arguments)
+        # A short one would mangle the text, and its own message shows no secret.
+        self._hidden = {value for value in validated._no_log_values if len(value) >= SHORT_SECRET}
         if validated.error_messages:
             unsupported = f"Unsupported parameters for ({self._task.action}): "
             errors = validated.errors.errors
             problems = ((unsupported if isinstance(error, UnsupportedError) else "") + error.msg for error in errors)
-            raise SendCleanError(remove_values("; ".join(problems), validated._no_log_values))
-        params = with_booleans(ARGUMENT_SPEC, validated.validated_parameters, self._task.args)
-        refuse_empty(params, "bindings_path", "dest", "variable", "aliases", "smtp_user_names", "vault_id")
+            raise SendCleanError("; ".join(problems))
+        params: dict[str, Any] = validated.validated_parameters
+        refuse_values(text_problems(ARGUMENT_SPEC, params, arguments))
         for name, option in ARGUMENT_SPEC.items():
             if option["type"] == "path" and params[name]:
                 params[name] = self._loader.path_dwim(params[name])
         return params
+
+
+def _in_clear(value: Any) -> Any:
+    """Return the text of an inline vaulted value, which ansible-core before 2.19 gives to an action as an object of its own."""
+    if isinstance(value, list):
+        return [_in_clear(item) for item in value]
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
 @contextlib.contextmanager

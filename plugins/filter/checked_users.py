@@ -26,7 +26,7 @@ options:
     type: raw
     required: true
   omit:
-    description: Ansible's variable C(omit). A key with this value counts as not given.
+    description: Ansible's variable C(omit). A key with this value counts as not given, as does one that is null.
     type: raw
     required: true
 seealso:
@@ -64,12 +64,12 @@ _value:
           hourly_limit: 100
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS
+from ansible_collections.sendclean.email.plugins.module_utils._options import shown, text_problem, twin_problem, twins
 
 NAMES = ("alias", "smtp_user_name")
 FIELDS = (*NAMES, "state", *LIMITS)
@@ -89,6 +89,7 @@ def checked_users(users: Any, defaults: Any, omit: Any) -> dict[str, list[Any]]:
                 wanted.append({**limits, **user})
             else:
                 problems.append(f"{place} must be a mapping, such as {{alias: billing}}")
+        problems += twin_aliases(wanted)
     else:
         problems.append("smtp_users_list must be a list of users")
     if isinstance(defaults, Mapping):
@@ -99,8 +100,8 @@ def checked_users(users: Any, defaults: Any, omit: Any) -> dict[str, list[Any]]:
 
 
 def given(entry: Mapping[str, Any], omit: Any) -> dict[str, Any]:
-    """Return an entry without the keys that are omitted. Before ansible-core 2.19 ``omit`` is a string, not an object."""
-    return {key: value for key, value in entry.items() if value != omit}
+    """Return an entry without the keys that are omitted or null. Before ansible-core 2.19 ``omit`` is a string, not an object."""
+    return {key: value for key, value in entry.items() if value is not None and value != omit}
 
 
 def unknown_keys(place: str, entry: Mapping[str, Any], known: tuple[str, ...]) -> Iterator[str]:
@@ -112,14 +113,18 @@ def unknown_keys(place: str, entry: Mapping[str, Any], known: tuple[str, ...]) -
 
 def wrong_names(place: str, entry: Mapping[str, Any]) -> Iterator[str]:
     """Say which names are no names, and if there is none."""
-    names = {name: entry[name] for name in NAMES if entry.get(name) is not None}
+    names = {name: entry[name] for name in NAMES if name in entry}
     for name, value in names.items():
-        if not isinstance(value, str):
-            yield f"{place}.{name} must be a string, not {shown(value)}: put it in quotes"
-        elif not value.strip():
-            yield f"{place}.{name} is empty: give a value or leave it out"
+        yield from map(str, text_problem(f"{place}.{name}", value))
     if not names:
         yield f"{place} needs an alias or a smtp_user_name"
+
+
+def twin_aliases(users: list[dict[str, Any]]) -> Iterator[str]:
+    """Say which aliases look the same and are not."""
+    aliases = [user["alias"] for user in users if isinstance(user.get("alias"), str)]
+    for alias, other in twins(aliases).items():
+        yield str(twin_problem("smtp_users_list", alias, other))
 
 
 def wrong_state(place: str, entry: Mapping[str, Any]) -> Iterator[str]:
@@ -134,17 +139,8 @@ def wrong_limits(place: str, entry: Mapping[str, Any]) -> Iterator[str]:
     for name in LIMITS:
         value = entry.get(name)
         text = str(value) if isinstance(value, (int, str)) else ""
-        if value is not None and not re.fullmatch(r"\s*0*[1-9][0-9]*\s*", text):
+        if value is not None and not re.fullmatch(r"\s*0*[1-9][0-9]*\s*", text, re.ASCII):
             yield f"{place}.{name} must be a positive integer, not {shown(value)}"
-
-
-def shown(value: Any) -> str:
-    """Return a value as JSON. The containers of ansible-core's templates show what is in them only when they are asked."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{shown(str(key))}: {shown(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(shown, value)) + "]"
-    return json.dumps(value, default=str)
 
 
 class FilterModule:

@@ -6,43 +6,125 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
-from ansible.module_utils import basic
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible.module_utils.common.validation import check_type_list, check_type_path
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET, Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from, refuse_empty
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from, refuse_values, text_problems
+
+# With an exponent, but not as Python writes numbers in its source. So few digits that Python converts them always.
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,99}\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", re.ASCII)
+
+
+class Type(str):
+    """One of Ansible's types, by its name, which leaves what it does not take as it came: our checks name it, with its place.
+
+    Ansible itself would make text of what is none ("342391" of the YAML 01234567, "False" of no), 1 of true and 1000 of "1_000".
+    It takes callables for types, and ansible-test compares them with the names in the documentation.
+    """
+
+    convert: Callable[[Any], Any]
+
+    def __new__(cls, name: str, convert: Callable[[Any], Any]) -> Type:
+        self = super().__new__(cls, name)
+        self.convert = convert
+        return self
+
+    def __call__(self, value: Any) -> Any:
+        return self.convert(value)
+
+
+def _to_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _to_path(value: Any) -> Any:
+    return check_type_path(value) if isinstance(value, str) else value
+
+
+def _to_list(value: Any) -> Any:
+    return [value] if isinstance(value, (int, float)) else check_type_list(value)
+
+
+def _to_integer(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
+
+
+def _to_number(value: Any) -> Any:
+    # As text, since an integer may be too large for a float.
+    return value if isinstance(value, bool) or not _NUMBER.fullmatch(str(value)) else float(str(value))
+
+
+TEXT = Type("str", lambda value: value)
+TEXT_OR_INTEGER = Type("str", _to_text)
+PATH = Type("path", _to_path)
+LIST = Type("list", _to_list)
+INTEGER = Type("int", _to_integer)
+NUMBER = Type("float", _to_number)
 
 CONNECTION_OPTIONS: dict[str, Any] = {
-    "owner_id": {"type": "str", "required": True, "fallback": (env_fallback, ["SENDCLEAN_OWNER_ID"])},
-    "token": {"type": "str", "required": True, "no_log": True, "fallback": (env_fallback, ["SENDCLEAN_TOKEN"])},
-    "app_domain": {"type": "str", "default": "sendclean.net", "fallback": (env_fallback, ["SENDCLEAN_APP_DOMAIN"])},
-    "api_url": {"type": "str", "fallback": (env_fallback, ["SENDCLEAN_API_URL"])},
+    "owner_id": {"type": TEXT_OR_INTEGER, "required": True, "fallback": (env_fallback, ["SENDCLEAN_OWNER_ID"])},
+    "token": {"type": TEXT, "required": True, "no_log": True, "fallback": (env_fallback, ["SENDCLEAN_TOKEN"])},
+    "app_domain": {"type": TEXT, "default": "sendclean.net", "fallback": (env_fallback, ["SENDCLEAN_APP_DOMAIN"])},
+    "api_url": {"type": TEXT, "fallback": (env_fallback, ["SENDCLEAN_API_URL"])},
     "validate_certs": {"type": "bool", "default": True},
-    "ca_path": {"type": "path"},
-    "timeout": {"type": "float", "default": 30.0},
-    "requests_per_minute": {"type": "int", "default": 60},
-    "retry_timeout": {"type": "float", "default": 300.0},
+    "ca_path": {"type": PATH},
+    "timeout": {"type": NUMBER, "default": 30.0},
+    "requests_per_minute": {"type": INTEGER, "default": 60},
+    "retry_timeout": {"type": NUMBER, "default": 300.0},
 }
 USER_OPTIONS: dict[str, Any] = {
-    "alias": {"type": "str"},
-    "smtp_user_name": {"type": "str"},
+    "alias": {"type": TEXT},
+    "smtp_user_name": {"type": TEXT},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "total_limit": {"type": "int"},
-    "hourly_limit": {"type": "int"},
-    "renamed_from": {"type": "str"},
+    "total_limit": {"type": INTEGER},
+    "hourly_limit": {"type": INTEGER},
+    "renamed_from": {"type": TEXT},
 }
-BINDINGS_PATH: dict[str, Any] = {"type": "path", "fallback": (env_fallback, ["SENDCLEAN_BINDINGS_PATH"])}
+BINDINGS_PATH: dict[str, Any] = {"type": PATH, "fallback": (env_fallback, ["SENDCLEAN_BINDINGS_PATH"])}
 
 
 # A module's work: options, client, bindings file if one is given, and check mode go in, the task's result comes out.
 Work = Callable[[Mapping[str, Any], Client, Optional[BindingsFile], bool], "dict[str, Any]"]
 
 
-def run(module: AnsibleModule, work: Work) -> None:
+class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type information
+    """A module for which null counts as not given, so that the environment and defaults apply, and what is required is missing."""
+
+    def _load_params(self) -> None:
+        # Ansible calls this before it looks at the arguments.
+        super()._load_params()
+        self.params = without_nulls(self.params)
+        self._given = frozenset(self.params)
+
+    @functools.cached_property
+    def problems(self) -> list[OptionError]:
+        """What is wrong with options that are text."""
+        return list(text_problems(self.argument_spec, self.params, self._given))
+
+    def _log_invocation(self) -> None:
+        # It would end in a traceback over what is no text, such as a null character, or a byte that is no UTF-8.
+        if not self.problems:
+            super()._log_invocation()
+
+
+def without_nulls(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options without those that are null, in a list of mappings, too."""
+    return {
+        name: [without_nulls(row) if isinstance(row, Mapping) else row for row in value] if isinstance(value, list) else value
+        for name, value in params.items()
+        if value is not None
+    }
+
+
+def run(module: Module, work: Work) -> None:
     """End a module with what its work returns, or with its failure."""
     # Ansible masks a no_log value wherever its text occurs, in numbers too, so that a short one would mangle the result.
     # The arguments, which may be shown, are masked by name instead.
@@ -52,8 +134,8 @@ def run(module: AnsibleModule, work: Work) -> None:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, invocation=invocation)
     client: Client | None = None
     try:
-        params = _as_given(module)
-        refuse_empty(params, "bindings_path")
+        params = dict(module.params)
+        refuse_values(module.problems)
         connection = connection_from(params)
         path = params["bindings_path"]
         file = BindingsFile(path, connection.base_url, connection.owner_id) if path else None
@@ -86,42 +168,9 @@ def _masked(module: AnsibleModule) -> dict[str, Any]:
     masked = dict(module.params)
     for name, value in module.params.items():
         option = module.argument_spec.get(name, {})
-        if value and (option.get("no_log") or (name == "api_url" and "@" in value)):
+        if value and (option.get("no_log") or (name == "api_url" and "@" in str(value))):
             masked[name] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
         elif "options" in option and module._verbosity < 3:
             # Ansible shows arguments from -vvv on only, and to carry a list of users back costs as much as the result.
             del masked[name]
     return masked
-
-
-def _as_given(module: AnsibleModule) -> dict[str, Any]:
-    """Return the options with true and false where Ansible's conversion has made 1 and 0 of them."""
-    if not _has_one_or_zero(module.argument_spec, module.params):
-        return dict(module.params)
-    # Made for modules that need their arguments as they came, see its docstring in ansible-core.
-    return with_booleans(module.argument_spec, module.params, basic._load_params())
-
-
-def _has_one_or_zero(spec: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
-    """Say whether a number may have been a boolean, so that large arguments are mostly read just once."""
-    for name, option in spec.items():
-        # To pacing, false and zero say the same.
-        numbers = (1,) if name == "requests_per_minute" else (0, 1)
-        if option.get("type") in ("int", "float") and params[name] in numbers:
-            return True
-        if "options" in option and any(_has_one_or_zero(option["options"], row) for row in params[name] or ()):
-            return True
-    return False
-
-
-def with_booleans(spec: Mapping[str, Any], params: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with the booleans that ``raw``, the arguments as they came, has for numbers."""
-    given = dict(params)
-    for name, option in spec.items():
-        value = raw.get(name)
-        if isinstance(value, bool) and option.get("type") in ("int", "float"):
-            given[name] = value
-        elif isinstance(value, list) and "options" in option:
-            rows = zip(params[name], value)
-            given[name] = [with_booleans(option["options"], row, old) if isinstance(old, Mapping) else row for row, old in rows]
-    return given

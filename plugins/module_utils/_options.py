@@ -7,20 +7,27 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
 from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, Purge, Wanted
 
 # Beyond these, clocks and timers of Python overflow; nobody waits for eleven days, or makes that many calls.
 _MOST_SECONDS = 10**6
 _MOST_A_MINUTE = 10**6
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# What nobody sees, beside white space and Unicode's format characters (Cf): the rest of its Default_Ignorable_Code_Point, whose
+# categories differ, and the empty pattern of Braille.
+_IGNORABLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
 
 
 @dataclass(frozen=True)
@@ -41,20 +48,109 @@ class Connection:
         return _is_loopback(urlsplit(self.base_url).hostname or "")
 
 
-def refuse_empty(params: Mapping[str, Any], *options: str) -> None:
-    """Refuse options that are given and empty, alone or in a list: a variable that came out empty names nobody."""
-    for option in options:
-        value = params.get(option)
-        for index, text in enumerate(value if isinstance(value, list) else [value]):
-            if text is not None and not text.strip():
-                place = f"{option}[{index}]" if isinstance(value, list) else option
-                raise _empty(place)
+def shown(value: Any) -> str:
+    """Return a value as JSON. The containers of ansible-core's templates show what is in them only when they are asked."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{shown(str(key))}: {shown(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(shown, value)) + "]"
+    return json.dumps(value, default=str)
+
+
+def refuse_values(problems: Iterable[OptionError]) -> None:
+    """Raise all that is wrong as one error, a line for each."""
+    told = "\n".join(map(str, problems))
+    if told:
+        raise SendCleanError(told)
+
+
+def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Collection[str]) -> Iterator[OptionError]:
+    """Yield what is wrong with the options that are text or lists of it, by an argument spec; suboptions and choices aside.
+
+    ``given`` are the options of the task. Others come from the environment, and are named with the variable.
+    """
+    for name, option in spec.items():
+        value = params[name]
+        if value is None or "choices" in option:
+            continue
+        if option["type"] in ("str", "path"):
+            place = name if name in given or "fallback" not in option else f"{name} ({option['fallback'][1][0]})"
+            yield from text_problem(place, value, bool(option.get("no_log")))
+        elif option.get("elements") == "str":
+            for index, text in enumerate(value):
+                yield from text_problem(f"{name}[{index}]", text)
+            for text, other in twins(text for text in value if isinstance(text, str)).items():
+                yield twin_problem(f"{name}[{value.index(text)}]", text, other)
+
+
+def text_problem(place: str, value: Any, secret: bool = False) -> Iterator[OptionError]:
+    """Yield the first thing for which a value is no name, ID, token, pattern or path, if there is one. A secret is not quoted."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        yield OptionError(place, "is empty: give a value or leave it out")
+    elif not isinstance(value, str):
+        but = f", not {shown(value)}" if isinstance(value, (int, float)) and not secret else ""
+        yield OptionError(place, f"must be a string{but}: put it in quotes")
+    elif not (value.isascii() and value.isprintable() and value == value.strip()):
+        last = len(value) - 1
+        # The ends first: of several, these are the ones that are meant to be found.
+        for index in (last, *range(last)):
+            kind = _stray(value[index], index in (0, last))
+            if kind:
+                where = {0: "at its beginning", last: "at its end"}.get(index, "inside" if secret else f"as character {index + 1}")
+                which = kind if secret else f"{kind} (U+{ord(value[index]):04X})"
+                yield OptionError(place, f"has {which} {where}: take it out")
+                return
+
+
+def _stray(character: str, at_an_end: bool) -> str | None:
+    """Say what a character is that cannot be meant: anywhere what is no text, at an end also what nobody sees there."""
+    category = unicodedata.category(character)
+    if category in ("Zl", "Zp") or character in "\n\r\x85":
+        return "a line break"
+    if category in ("Cc", "Cs"):
+        return "a control character" if category == "Cc" else "half of a surrogate pair"
+    if at_an_end and category == "Zs":
+        return "white space"
+    return "an invisible character" if at_an_end and _is_invisible(character) else None
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) == "Cf" or _IGNORABLE.match(character) is not None
+
+
+def twins(asked: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
+    """Return the aliases that are asked for and look like another one that is asked for or known, each with that one.
+
+    They differ only in Unicode normal form, or in characters that nobody sees.
+    """
+    found: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for alias in asked:
+        other = first.setdefault(_look(alias), alias)
+        if other != alias:
+            found[alias] = other
+    for alias in known:
+        other = first.get(_look(alias), alias)
+        if other != alias:
+            found.setdefault(other, alias)
+    return found
+
+
+def twin_problem(place: str, alias: str, other: str) -> OptionError:
+    """Return what is to be said of an alias and its twin. Only the spellings show how they differ."""
+    return OptionError(place, f"{ascii(alias)} looks the same as {ascii(other)}, which is another one: write both in the same way")
+
+
+def _look(alias: str) -> str:
+    if alias.isascii():
+        return alias
+    # NFKC also takes for the same what differs in width or font only.
+    return unicodedata.normalize("NFKC", "".join(character for character in alias if not _is_invisible(character)))
 
 
 def wanted_from(params: Mapping[str, Any]) -> Wanted:
     """Return the user that the options describe. Raises OptionError."""
-    for problem in (*name_problems(params), *limit_problems(params)):
-        raise problem
+    refuse_values((*name_problems(params), *limit_problems(params)))
     return Wanted.of(params)
 
 
@@ -66,36 +162,35 @@ def name_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Option
     elif not given:
         yield OptionError("alias", "or smtp_user_name must be given")
     for option in [*given, *(["renamed_from"] if params.get("renamed_from") is not None else [])]:
-        if not params[option].strip():
-            yield _empty(_at(place, option))
+        yield from text_problem(_at(place, option), params[option])
     if params.get("renamed_from") is not None and params["renamed_from"] == params["alias"]:
         yield OptionError(_at(place, "renamed_from"), "is the alias itself: give the one that the user had before")
     elif params.get("renamed_from") is not None and params["alias"] is None:
         yield OptionError(_at(place, "renamed_from"), "needs alias, the one that the user has from now on")
 
 
-def word_problems(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with aliases and names that are given to smtp_bindings, each with its place."""
-    texts = [(f"bindings[{alias}]", text) for alias, name in params["bindings"].items() for text in (alias, name)]
-    texts += [(f"{option}[{index}]", text) for option in ("unbind", "acknowledge") for index, text in enumerate(params[option])]
-    for place, text in texts:
-        if not isinstance(text, str):
-            yield place, f"must be a string, not {text!r}: put it in quotes"
-        elif not text.strip():
-            yield place, "is empty: give a value or leave it out"
+def binding_problems(bindings: Mapping[str, Any]) -> Iterator[OptionError]:
+    """Yield what is wrong with the aliases and names that are given to be bound."""
+    for alias, name in bindings.items():
+        for text in (alias, name):
+            yield from text_problem(f"bindings[{alias}]", text)
 
 
 def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[OptionError]:
     """Yield what is wrong with the limits of a user. ``place`` is the user's in a list."""
     for option in LIMITS:
         limit = params[option]
-        if limit is not None and (isinstance(limit, bool) or limit < 1):
-            yield OptionError(_at(place, option), f"must be a positive integer, not {str(limit).lower()}")
+        if limit is not None and not (_is_integer(limit) and limit >= 1):
+            yield OptionError(_at(place, option), f"must be a positive integer, not {shown(limit)}")
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def purge_from(params: Mapping[str, Any]) -> Purge | None:
     """Return which users are purged, None where none are. Raises OptionError."""
-    limit = params["purge_limit"].strip()
+    limit = params["purge_limit"]
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?%|[0-9]+", limit):
         raise OptionError("purge_limit", f"must be a number of users or a percentage such as 30%, not {limit!r}")
     if not params["purge"]:
@@ -109,26 +204,21 @@ def purge_from(params: Mapping[str, Any]) -> Purge | None:
     return Purge(tuple(params["purge_exclude"]), params["purge_scope"], limit)
 
 
-def _empty(place: str) -> OptionError:
-    return OptionError(place, "is empty: give a value or leave it out")
-
-
 def _at(place: str, option: str) -> str:
     return f"{place}.{option}" if place else option
 
 
 def connection_from(params: Mapping[str, Any]) -> Connection:
     """Check the options that every module shares. Raises OptionError with the option's name."""
-    refuse_empty(params, "owner_id", "token", "api_url", "app_domain")
     for option in ("timeout", "retry_timeout"):
         number = params[option]
         # So written, a number that is none ("nan") is refused, too.
-        if isinstance(number, bool) or not 0 < number <= _MOST_SECONDS:
-            raise OptionError(option, f"must be a positive number of seconds, up to {_MOST_SECONDS}, not {str(number).lower()}")
+        if not (isinstance(number, float) and 0 < number <= _MOST_SECONDS):
+            raise OptionError(option, f"must be a positive number of seconds, up to {_MOST_SECONDS}, not {shown(number)}")
     pace = params["requests_per_minute"]
-    if isinstance(pace, bool) or not 0 <= pace <= _MOST_A_MINUTE:
+    if not (_is_integer(pace) and 0 <= pace <= _MOST_A_MINUTE):
         raise OptionError(
-            "requests_per_minute", f"must be 0 (no pacing) or a positive number, up to {_MOST_A_MINUTE}, not {str(pace).lower()}"
+            "requests_per_minute", f"must be 0 (no pacing) or a positive integer, up to {_MOST_A_MINUTE}, not {shown(pace)}"
         )
     return Connection(
         base_url=_base_url(params["api_url"], params["app_domain"]),
@@ -191,8 +281,6 @@ def _verify(validate_certs: bool, ca_path: str | None) -> bool | str:
                     bundle.read(1)
         except OSError as exc:
             raise OptionError("ca_path", f"cannot be read: {exc.strerror}: {ca_path}") from None
-        except ValueError:
-            raise OptionError("ca_path", "holds a null character, which no path may") from None
     if not validate_certs:
         return False
     return ca_path if ca_path is not None else True

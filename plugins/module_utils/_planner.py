@@ -22,6 +22,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import (
     User,
     Wanted,
 )
+from ansible_collections.sendclean.email.plugins.module_utils._options import twin_problem, twins
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,15 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
     names: dict[str, str] = {}
     moves = renames(wanted, bindings)
     bindings = bindings.with_moves(moves)
+    alike = twins((user.alias for user in wanted if user.alias is not None), (*bindings.aliases, *bindings.intents))
     # Users that are asked for by name come first, so that no alias whose creation was begun is given one of them.
     for index in sorted(range(len(wanted)), key=lambda index: wanted[index].smtp_user_name is None):
         user, found = wanted[index], problems[index]
         twice = [*_claim(aliases, user.alias, f'alias "{user.alias}"', user.place)]
         twice += _claim(aliases, user.renamed_from, f'alias "{user.renamed_from}"', user.place)
         found += twice
+        if user.alias in alike:
+            found.append(str(twin_problem("alias", user.alias, alike[user.alias])))
         # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
         name = user.smtp_user_name
         try:

@@ -15,6 +15,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._apply import age_
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
+from ansible_collections.sendclean.email.plugins.module_utils._options import twin_problem, twins
 from ansible_collections.sendclean.email.plugins.module_utils._planner import created_since, refuse
 
 
@@ -58,6 +59,8 @@ def rebind(client: Client, file: BindingsFile, word: Word, check_mode: bool) -> 
 def problems(word: Word, listing: Listing, bindings: Bindings) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with what is said, each with its place."""
     taken: dict[str, str] = {}
+    for alias, other in twins(word.bind, (alias for alias in bindings.aliases if alias not in word.unbind)).items():
+        yield "bindings", str(twin_problem("alias", alias, other))
     for alias, name in word.bind.items():
         place = f"bindings[{alias}]"
         bound = bindings.aliases.get(alias)

@@ -160,31 +160,29 @@ error:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, run
-from ansible_collections.sendclean.email.plugins.module_utils._options import word_problems
-from ansible_collections.sendclean.email.plugins.module_utils._planner import refuse
+from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, LIST, TEXT, Module, run
+from ansible_collections.sendclean.email.plugins.module_utils._options import binding_problems, refuse_values
 from ansible_collections.sendclean.email.plugins.module_utils._rebind import Word, rebind
 
 
 def work(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
     """Do what is said about the bindings, and return the task's result."""
     assert file is not None  # bindings_path is required
-    refuse(word_problems(params))
+    refuse_values(binding_problems(params["bindings"]))
     return rebind(client, file, Word(params["bindings"], params["unbind"], params["acknowledge"]), check_mode)
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
             "bindings_path": {**BINDINGS_PATH, "required": True},
             "bindings": {"type": "dict", "default": {}},
-            "unbind": {"type": "list", "elements": "str", "default": []},
-            "acknowledge": {"type": "list", "elements": "str", "default": []},
+            "unbind": {"type": LIST, "elements": TEXT, "default": []},
+            "acknowledge": {"type": LIST, "elements": TEXT, "default": []},
         },
         supports_check_mode=True,
     )

@@ -104,12 +104,18 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, run
-from ansible_collections.sendclean.email.plugins.module_utils._options import name_problems, refuse_empty
+from ansible_collections.sendclean.email.plugins.module_utils._module import (
+    BINDINGS_PATH,
+    CONNECTION_OPTIONS,
+    NUMBER,
+    TEXT,
+    Module,
+    run,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._options import name_problems, shown
 from ansible_collections.sendclean.email.plugins.module_utils._reset import reset_password
 
 
@@ -120,23 +126,22 @@ def reset(params: Mapping[str, Any], client: Client, file: BindingsFile | None, 
         raise problem
     if params["alias"] is not None and params["smtp_user_name"] is not None:
         raise OptionError("alias", "and smtp_user_name exclude each other: give one of the two")
-    refuse_empty(params, "current_password")
     age = params["max_age_days"]
-    if age is not None and (isinstance(age, bool) or not (math.isfinite(age) and age >= 0)):
-        raise OptionError("max_age_days", f"must be a number of days, 0 or more, not {str(age).lower()}")
+    if age is not None and not (isinstance(age, float) and math.isfinite(age) and age >= 0):
+        raise OptionError("max_age_days", f"must be a number of days, 0 or more, not {shown(age)}")
     return reset_password(client, file, params, check_mode)
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
             "bindings_path": BINDINGS_PATH,
-            "smtp_user_name": {"type": "str"},
-            "alias": {"type": "str"},
-            "current_password": {"type": "str", "no_log": True},
-            "max_age_days": {"type": "float"},
+            "smtp_user_name": {"type": TEXT},
+            "alias": {"type": TEXT},
+            "current_password": {"type": TEXT, "no_log": True},
+            "max_age_days": {"type": NUMBER},
         },
         required_one_of=[("smtp_user_name", "alias")],
         required_by={"alias": "bindings_path", "max_age_days": "bindings_path"},

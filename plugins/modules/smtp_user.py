@@ -221,11 +221,16 @@ error:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, USER_OPTIONS, run
+from ansible_collections.sendclean.email.plugins.module_utils._module import (
+    BINDINGS_PATH,
+    CONNECTION_OPTIONS,
+    USER_OPTIONS,
+    Module,
+    run,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._options import wanted_from
 from ansible_collections.sendclean.email.plugins.module_utils._report import diff, operations
 
@@ -249,7 +254,7 @@ def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None,
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
             "bindings_path": BINDINGS_PATH,

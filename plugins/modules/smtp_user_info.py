@@ -136,17 +136,14 @@ error:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, run
-from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_empty
+from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, LIST, TEXT, Module, run
 
 
 def inform(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
     """List the account and return the task's result."""
-    refuse_empty(params, "smtp_user_names", "aliases")
     bindings = file.read() if file else Bindings()
     listing = client.list_smtp()
     asked = [(name, name) for name in params["smtp_user_names"] or []]
@@ -167,12 +164,12 @@ def inform(params: Mapping[str, Any], client: Client, file: BindingsFile | None,
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
             "bindings_path": BINDINGS_PATH,
-            "smtp_user_names": {"type": "list", "elements": "str"},
-            "aliases": {"type": "list", "elements": "str"},
+            "smtp_user_names": {"type": LIST, "elements": TEXT},
+            "aliases": {"type": LIST, "elements": TEXT},
             "status": {"type": "str", "choices": [ENABLE, DISABLE]},
             "include_passwords": {"type": "bool", "default": False, "no_log": False},
         },

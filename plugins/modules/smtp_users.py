@@ -270,19 +270,22 @@ error:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, OptionError, RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Wanted
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, USER_OPTIONS, run
-from ansible_collections.sendclean.email.plugins.module_utils._options import (
-    limit_problems,
-    name_problems,
-    purge_from,
-    refuse_empty,
+from ansible_collections.sendclean.email.plugins.module_utils._module import (
+    BINDINGS_PATH,
+    CONNECTION_OPTIONS,
+    LIST,
+    TEXT,
+    TEXT_OR_INTEGER,
+    USER_OPTIONS,
+    Module,
+    run,
 )
+from ansible_collections.sendclean.email.plugins.module_utils._options import limit_problems, name_problems, purge_from
 from ansible_collections.sendclean.email.plugins.module_utils._report import (
     estimate,
     named_diff,
@@ -295,7 +298,6 @@ from ansible_collections.sendclean.email.plugins.module_utils._report import (
 
 def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
     """Enforce all users and return the task's result."""
-    refuse_empty(params, "purge_exclude")
     purge = purge_from(params)
     run = enforce(client, file, wanted_users(params["users"], client, file), check_mode, purge)
     counts = summary(run.steps)
@@ -341,15 +343,15 @@ def wanted_users(users: Sequence[Mapping[str, Any]], client: Client, file: Bindi
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
             "bindings_path": BINDINGS_PATH,
             "users": {"type": "list", "elements": "dict", "required": True, "options": USER_OPTIONS},
             "purge": {"type": "bool", "default": False},
             "purge_scope": {"type": "str", "choices": ["managed", "account"], "default": "managed"},
-            "purge_exclude": {"type": "list", "elements": "str", "default": []},
-            "purge_limit": {"type": "str", "default": "30%"},
+            "purge_exclude": {"type": LIST, "elements": TEXT, "default": []},
+            "purge_limit": {"type": TEXT_OR_INTEGER, "default": "30%"},
             "include_passwords": {"type": "bool", "default": False, "no_log": False},
         },
         supports_check_mode=True,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 from typing import Any
 
 import pytest
@@ -28,11 +29,11 @@ FIELDS = "alias, smtp_user_name, state, total_limit, hourly_limit"
     ids=["object", "text that is equal"],
 )
 @pytest.mark.parametrize("defaults", [LIMITS, {}], ids=["defaults", "no defaults"])
-def test_a_limit_that_is_not_given_is_the_default_and_null_is_given(defaults: dict[str, int], omit: Any, omitted: Any) -> None:
+def test_a_limit_that_is_not_given_is_the_default_and_null_is_not_given(defaults: dict[str, int], omit: Any, omitted: Any) -> None:
     entries = [
         {"alias": "a"},
         {"alias": "a", "smtp_user_name": omitted, "hourly_limit": omitted, "state": "absent"},
-        {"alias": "a", "hourly_limit": None},
+        {"alias": "a", "smtp_user_name": None, "state": None, "hourly_limit": None},
         {"alias": "a", "hourly_limit": "20"},
     ]
     before = copy.copy(entries)
@@ -41,7 +42,7 @@ def test_a_limit_that_is_not_given_is_the_default_and_null_is_given(defaults: di
         "users": [
             {"alias": "a", **defaults},
             {"alias": "a", "state": "absent", **defaults},
-            {"alias": "a", **defaults, "hourly_limit": None},
+            {"alias": "a", **defaults},
             {"alias": "a", **defaults, "hourly_limit": "20"},
         ],
     }
@@ -60,7 +61,19 @@ def test_a_limit_that_is_not_given_is_the_default_and_null_is_given(defaults: di
             ".smtp_user_name must be a string, not true: put it in quotes",
         ]),
         ({"alias": "a", 7: 1}, [f".7 is unknown: there are {FIELDS}"]),
-        ({"alias": "a", "state": None}, [".state must be present or absent, not null"]),
+        ({"alias": "a", "state": ""}, ['.state must be present or absent, not ""']),
+        ({"alias": "a", "state": None}, []),
+        ({"alias": 342391, "smtp_user_name": ["a"]}, [
+            ".alias must be a string, not 342391: put it in quotes",
+            ".smtp_user_name must be a string: put it in quotes",
+        ]),
+        ({"alias": datetime.date(2026, 1, 31)}, [".alias must be a string: put it in quotes"]),
+        ({"alias": "a\r\n", "smtp_user_name": "\ufeffb"}, [
+            ".alias has a line break (U+000A) at its end: take it out",
+            ".smtp_user_name has an invisible character (U+FEFF) at its beginning: take it out",
+        ]),
+        ({"alias": "a\x92b"}, [".alias has a control character (U+0092) as character 2: take it out"]),
+        ({"alias": "new york"}, []),
         ({"alias": "a", "state": ["present"]}, ['.state must be present or absent, not ["present"]']),
         *(({"alias": "a", "total_limit": limit}, []) for limit in (1, "1", "007", " 10\n", None, OMIT)),
         *(
@@ -68,6 +81,7 @@ def test_a_limit_that_is_not_given_is_the_default_and_null_is_given(defaults: di
             for limit, shown in (
                 (0, "0"), ("0", '"0"'), ("", '""'), (-1, "-1"), (False, "false"), (1.0, "1.0"), ("1_0", '"1_0"'),
                 ("1\u0661", '"1\\u0661"'), ([{"a": [1, None]}], '[{"a": [1, null]}]'), ({1: {}}, '{"1": {}}'), (1j, '"1j"'),
+                ("\u00a010", '"\\u00a010"'), ("0x10", '"0x10"'), (5.0, "5.0"),
             )
         ),
     ],
@@ -93,6 +107,14 @@ def test_what_is_wrong_with_an_entry_is_named_with_its_place(entry: Any, problem
 )  # fmt: skip
 def test_all_that_is_wrong_is_named_at_once(users: Any, defaults: Any, problems: list[str]) -> None:
     assert checked_users(users, defaults, OMIT)["problems"] == problems
+
+
+def test_two_aliases_that_look_the_same_are_named() -> None:
+    users = [{"alias": "caf\u00e9"}, {"alias": 7}, {"alias": "cafe\u0301"}, {"alias": "cafe"}]
+    assert checked_users(users, {}, OMIT)["problems"] == [
+        "smtp_users_list[1].alias must be a string, not 7: put it in quotes",
+        "smtp_users_list 'cafe\\u0301' looks the same as 'caf\\xe9', which is another one: write both in the same way",
+    ]
 
 
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
