@@ -31,6 +31,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "variable": {"type": "str", "default": "smtp_credentials"},
     "aliases": {"type": "list", "elements": "str"},
     "smtp_user_names": {"type": "list", "elements": "str"},
+    "answered_passwords": {"type": "dict", "no_log": True},
     "vault_id": {"type": "str"},
 }
 

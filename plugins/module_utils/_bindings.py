@@ -33,6 +33,7 @@ class BindingsFile:
         self._account = (base_url, owner_id)
         # The kernel drops the lock when the process ends, however it ends.
         self.lock = self._file.lock
+        self.require_writable = self._file.require_writable
 
     def read(self) -> Bindings:
         """Return what the file says of the account; nothing where there is no file yet."""

@@ -22,7 +22,7 @@ LOCK_TIMEOUT = 600.0
 class DurableFile:
     """The file that ``option`` names. Reading needs no lock, every change does. Failures are of the class ``error``."""
 
-    def __init__(self, path: str, option: str, error: type[SendCleanError]) -> None:
+    def __init__(self, path: str, option: str, error: type[SendCleanError], folder_may_be_missing: bool = False) -> None:
         if "\0" in path:
             raise OptionError(option, "holds a null character, which no path may")
         self.path = path
@@ -31,9 +31,12 @@ class DurableFile:
         self._option = option
         self._error = error
         self._locked = False
-        folder = os.path.dirname(self._target)
-        if not os.path.isdir(folder):
-            raise OptionError(option, f"lies in a folder that does not exist: {folder}. Create the folder")
+        self._folder = os.path.dirname(self._target)
+        self.folder_error: OptionError | None = None
+        if not os.path.isdir(self._folder):
+            self.folder_error = OptionError(option, f"lies in a folder that does not exist: {self._folder}. Create the folder")
+            if not folder_may_be_missing:
+                raise self.folder_error
 
     def read(self) -> bytes | None:
         """Return what is in the file, None where there is none yet."""
@@ -50,19 +53,31 @@ class DurableFile:
     def replace(self, content: bytes) -> None:
         """Put ``content`` into the place of what is there."""
         if not self._locked:
+            self.require_writable()
             raise RuntimeError(f"{self._option} is changed without its lock")
         try:
             _replace_durably(self._target, content)
         except OSError as exc:
             raise self._error(f"{self._option} cannot be written: {exc.strerror}: {self.path}") from None
 
+    def require_writable(self) -> None:
+        """Say now that the file cannot be written: what could not be written down must not happen."""
+        if not self._is_writable():
+            raise self._error(f"{self._option} cannot be written: no permission to write into {self._folder}")
+
+    def _is_writable(self) -> bool:
+        return os.access(self._folder, os.W_OK | os.X_OK)
+
     @contextlib.contextmanager
-    def lock(self, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-        """Hold the exclusive lock. The kernel drops it when the process ends, however it ends."""
-        # Said now: what could not be written down must not happen.
-        folder = os.path.dirname(self._target)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise self._error(f"{self._option} cannot be written: no permission to write into {folder}")
+    def lock(self, timeout: float = LOCK_TIMEOUT, *, optional: bool = False) -> Iterator[None]:
+        """Hold the exclusive lock. The kernel drops it when the process ends, however it ends.
+
+        Where nothing can be written anyway, an ``optional`` one is not held, and a change is refused.
+        """
+        if optional and not self._is_writable():
+            yield
+            return
+        self.require_writable()
         descriptor = self._acquire(time.monotonic() + timeout, timeout)
         self._locked = True
         try:
