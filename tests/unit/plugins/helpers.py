@@ -67,6 +67,7 @@ class ModuleResult:
 
 
 RunModule = Callable[..., ModuleResult]
+MakeReadOnly = Callable[[Path], None]
 
 
 def hidden(secret: str, output: str) -> bool:

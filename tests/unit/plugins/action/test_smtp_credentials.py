@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import datetime
-import errno
 import os
 import stat
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
     TOKEN,
     FakeClock,
+    MakeReadOnly,
     RunModule,
     is_locked,
     snapshot,
@@ -504,27 +504,8 @@ def test_a_user_without_a_password_who_is_not_in_the_file_is_left_out(act: Act, 
 # ---- who has nothing to write -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """read_only(folder) makes a folder read-only, also to root, who may run this."""
-
-    def make(folder: Path) -> None:
-        folder.chmod(0o555)
-        monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK or bool(os.stat(path).st_mode & 0o200))
-        real = os.open
-
-        def refuse(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
-            if flags & os.O_CREAT and not os.path.exists(path) and Path(os.fsdecode(path)).parent == folder:
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-            return real(path, flags, *arguments, **options)
-
-        monkeypatch.setattr(os, "open", refuse)
-
-    return make
-
-
 def test_a_read_only_checkout_with_nothing_to_write_is_no_failure(
-    act: Act, dest: Path, service: Service, read_only: Callable[[Path], None]
+    act: Act, dest: Path, service: Service, read_only: MakeReadOnly
 ) -> None:
     act()
     (dest.parent / "smtp.yml.lock").unlink()
