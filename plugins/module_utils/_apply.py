@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
@@ -21,15 +22,24 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import (
     SendCleanError,
     VerificationError,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent, Listing, Operation, User, Wanted
+from ansible_collections.sendclean.email.plugins.module_utils._model import (
+    Bindings,
+    Intent,
+    Listing,
+    Operation,
+    Purge,
+    User,
+    Wanted,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     Plan,
     begun_creation,
     created_since,
-    plan_account,
-    plan_purge,
+    may_be_of,
+    renames,
     unmet,
 )
+from ansible_collections.sendclean.email.plugins.module_utils._rails import AccountPlan, plan_run
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
 VERIFY_SECONDS = 10.0
@@ -50,7 +60,7 @@ class Step:
     @property
     def outstanding(self) -> bool:
         """Whether something of the plan is still to be done."""
-        return (self.plan.adopt is not None and not self.changed) or (self.plan.operation is not None and not self.operation)
+        return (self.plan.binds and not self.changed) or (self.plan.operation is not None and not self.operation)
 
     @property
     def action(self) -> str:
@@ -79,36 +89,47 @@ class Step:
         return user.password if user else None
 
 
+def age_in_days(time: datetime.datetime | None) -> float | None:
+    """Return how long ago something was, in days; None where that is not known."""
+    return None if time is None else round((utc_now() - time).total_seconds() / 86400, 5)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a run: a step for each wanted user, then for each that was purged; the rest as in AccountPlan."""
+
+    steps: list[Step]
+    unclaimed: list[str]
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, plan: AccountPlan) -> Run:
+        """Return the run before anything is done."""
+        return cls([Step(each) for each in plan.plans], plan.unclaimed, plan.warnings)
+
+
 def enforce(
-    client: Client,
-    file: BindingsFile | None,
-    wanted: Sequence[Wanted],
-    check_mode: bool,
-    purge_exclude: Sequence[str] | None = None,
-) -> list[Step]:
+    client: Client, file: BindingsFile | None, wanted: Sequence[Wanted], check_mode: bool, purge: Purge | None = None
+) -> Run:
     """Make the account hold what is wanted, or in check mode say what would be done.
 
-    With ``purge_exclude``, patterns of names, all other users are disabled; their steps come last.
     Raises SendCleanError as long as nothing was written. From the first write on, a failure is kept in its step.
     """
     bindings = file.read() if file else Bindings()
     if file and not check_mode and any(_may_bind(user, bindings) for user in wanted):
         with file.lock():
             # The listing that a creation rests on must be as young as the lock.
-            creation = _Creation(client, file, wanted, purge_exclude)
-            steps = creation.steps
-            # What only the file has to learn is made durable before a call can fail.
-            going_on = _each(sorted(steps, key=lambda step: step.plan.create), creation.give_alias_its_user)
+            creation = _Creation(client, file, wanted, purge)
+            run, going_on = creation.run, creation.give_aliases_their_users()
     else:
         listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [user.alias for user in wanted])
-        steps, going_on = _plan(listing, wanted, bindings, purge_exclude), True
+        run, going_on = Run.of(plan_run(wanted, listing, bindings, purge)), True
     if check_mode:
-        for step in steps:
+        for step in run.steps:
             step.operation, step.changed = step.plan.operation, step.plan.changed
-        return steps
-    if going_on and _each(steps, lambda step: _edit(client, step)):
-        _verify(client, steps)
-    return steps
+    elif going_on and _each(run.steps, lambda step: _edit(client, step)):
+        _verify(client, run.steps)
+    return run
 
 
 def lost_answer_window(client: Client) -> float:
@@ -144,49 +165,60 @@ def utc_now() -> datetime.datetime:
 
 
 class _Creation:
-    """All that changes the bindings: settle what an earlier run began, adopt, create. To be used under their lock."""
+    """All that changes the bindings: settle what an earlier run began, rename, adopt, create. Under the account's lock."""
 
-    def __init__(
-        self, client: Client, file: BindingsFile, wanted: Sequence[Wanted], purge_exclude: Sequence[str] | None
-    ) -> None:
+    def __init__(self, client: Client, file: BindingsFile, wanted: Sequence[Wanted], purge: Purge | None) -> None:
         self._client = client
         self._file = file
-        self._bindings = file.read()
+        bindings = file.read()
+        self._moves = renames(wanted, bindings)
+        self._bindings = bindings.with_moves(self._moves)
         self._listing: Listing = {}
-        self.steps: list[Step] = []
-        self._settle(wanted, purge_exclude)
-        self._taken = {step.plan.user.smtp_user_name for step in self.steps if step.plan.user}
+        self.run = self._settled(wanted, bindings, purge)
+        self._taken = {step.plan.user.smtp_user_name for step in self.run.steps if step.plan.user}
+        # Those that are to be created, in their order; begun is the one whose intent is durable already.
+        self._queue = deque(step for step in self.run.steps if step.plan.create)
+        self._begun: str | None = None
 
-    def _settle(self, wanted: Sequence[Wanted], purge_exclude: Sequence[str] | None) -> None:
+    def _settled(self, wanted: Sequence[Wanted], bindings: Bindings, purge: Purge | None) -> Run:
         """List the account and plan; where creations were begun, until their users are listed, or would have to be."""
-        begun = [self._bindings.intents[user.alias or ""] for user in wanted if self._is_begun(user)]
+        begun = [user for user in wanted if self._is_begun(user)]
         listings = itertools.chain(
             [list_with_young(self._client, self._bindings, [user.alias for user in wanted])],
             self._client.listings(lost_answer_window(self._client)) if begun else (),
         )
-        problem: RefusedError | None = None
         for self._listing in listings:
-            try:
-                self.steps, problem = _plan(self._listing, wanted, self._bindings, purge_exclude), None
-            except RefusedError as error:
-                # That limits are missing, say, is no mistake if the user shows up.
-                problem = error
-                settled = all(created_since(intent, self._listing, self._bindings) for intent in begun)
-            else:
-                settled = all(step.plan.adopt for step in self.steps if self._is_begun(step.plan.wanted))
-            if settled:
+            if not begun or self._shows(begun, wanted, bindings):
                 break
-        if problem:
-            raise problem
+        return Run.of(plan_run(wanted, self._listing, bindings, purge))
+
+    def _shows(self, begun: Sequence[Wanted], wanted: Sequence[Wanted], bindings: Bindings) -> bool:
+        """Say whether the listing shows all users whose creation was begun. New ones with other limits may be others'."""
+        try:
+            plans = plan_run(wanted, self._listing, bindings).plans
+        except RefusedError:
+            # That limits are missing, say, is no mistake if the user shows up.
+            intents = [self._bindings.intents[user.alias or ""] for user in begun]
+            found = ((intent, created_since(intent, self._listing, self._bindings)) for intent in intents)
+            return all(any(may_be_of(intent, self._listing[name]) for name in names) for intent, names in found)
+        return all(plan.adopt for plan in plans if self._is_begun(plan.wanted))
 
     def _is_begun(self, wanted: Wanted) -> bool:
         """Say whether the user is that of a creation of which it is not known how it ended."""
-        return wanted.alias in self._bindings.intents and wanted.smtp_user_name is None
+        return wanted.alias in self._bindings.intents and wanted.smtp_user_name is None and wanted.alias not in self._bindings.aliases
 
-    def give_alias_its_user(self, step: Step) -> None:
-        """Bind the alias of a step's user, if it has one that is not bound yet."""
+    def give_aliases_their_users(self) -> bool:
+        """Bind what has to be bound; say whether to go on. What only the file has to learn comes before a call can fail."""
+        return _each(sorted(self.run.steps, key=lambda step: step.plan.create), self._give_alias_its_user)
+
+    def _give_alias_its_user(self, step: Step) -> None:
         wanted = step.plan.wanted
-        if wanted.alias is None or not _may_bind(wanted, self._bindings):
+        if wanted.alias is None:
+            return
+        if wanted.alias in self._moves:
+            self._file.rename(self._moves[wanted.alias], wanted.alias)
+            step.changed = step.plan.rename is not None
+        if not _may_bind(replace(wanted, renamed_from=None), self._bindings):
             return
         begun = self._is_begun(wanted)
         if step.plan.adopt:
@@ -194,14 +226,20 @@ class _Creation:
             self._file.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
             step.changed = True
         elif step.plan.create:
+            self._queue.popleft()
             self._create(step, wanted.alias)
         elif begun:
             self._file.drop_intent(wanted.alias)
 
+    def _intent(self, step: Step) -> Intent:
+        limits = step.plan.wanted.limits()
+        return Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), utc_now())
+
     def _create(self, step: Step, alias: str) -> None:
         """Create the user of an alias exactly once, whatever becomes of the answer."""
-        intent = Intent.of(step.plan.wanted, self._listing)
-        self._file.record_intent(alias, intent)
+        intent = self._intent(step)
+        if self._begun != alias:
+            self._file.record_intent(alias, intent)
         attempt = 0
         while True:
             attempt += 1
@@ -225,16 +263,30 @@ class _Creation:
             if name is not None:
                 step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
                 step.changed = True
-                self._file.bind(alias, name, utc_now())
+                self._bind_created(alias, name)
                 return
+
+    def _bind_created(self, alias: str, name: str) -> None:
+        """Bind who was created, and begin the next creation in the same write: a durable write costs more than a call."""
+        following = self._queue[0] if self._queue else None
+        next_one = (following.plan.wanted.alias or "", self._intent(following)) if following else None
+        self._file.bind(alias, name, utc_now(), next_one)
+        self._begun = next_one[0] if next_one else None
 
     def _find_created(self, wanted: Wanted) -> str | None:
         """Look for the user of a creation whose answer is lost."""
         bindings = self._file.read()
+        problem: RefusedError | None = None
         for listing in self._client.listings(lost_answer_window(self._client)):
-            name = begun_creation(wanted, listing, bindings, self._taken)
+            try:
+                name, problem = begun_creation(wanted, listing, bindings, self._taken), None
+            except RefusedError as error:
+                # Until the last listing: the user itself may show up beside one that is somebody else's.
+                name, problem = None, error
             if name is not None:
                 return name
+        if problem:
+            raise problem
         return None
 
 
@@ -242,16 +294,9 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
     """Say whether the bindings file may have to change for a user."""
     if wanted.alias is None or wanted.alias in bindings.aliases:
         return False
-    return wanted.state == "present" or wanted.alias in bindings.intents
-
-
-def _plan(
-    listing: Listing, wanted: Sequence[Wanted], bindings: Bindings, purge_exclude: Sequence[str] | None
-) -> list[Step]:
-    plans = plan_account(wanted, listing, bindings)
-    if purge_exclude is not None:
-        plans += plan_purge(plans, listing, bindings, purge_exclude)
-    return [Step(plan) for plan in plans]
+    if wanted.renamed_from in bindings.aliases or wanted.renamed_from in bindings.intents:
+        return True
+    return wanted.state == "present" or wanted.smtp_user_name is not None or wanted.alias in bindings.intents
 
 
 def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The bindings file: which smtp_user_name each alias got, which creations are under way, when passwords were made.
+"""The bindings file: which user each alias got, creations under way, users of others, when passwords were made.
 
 The file holds no secret, and serves any number of accounts: docs/identity.md shows one.
 Keys that this version does not know are kept.
@@ -10,9 +10,11 @@ Keys that this version does not know are kept.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,55 +25,111 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import Bind
 VERSION = 1
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
+# What the file has of an account, and what a part is where it is not there.
+_PARTS: Mapping[str, Any] = {"aliases": {}, "intents": {}, "known": [], "password_times": {}}
+
 
 class BindingsFile:
-    """One account's part of the bindings file. Reading needs no lock, every change does."""
+    """One account's part of the bindings file. Reading needs no lock.
+
+    ``lock`` is the account's: it is held from the listing that a creation rests on to its end, and other accounts do not wait
+    for it. The lock of the file itself is held around each change, and only that long.
+    """
 
     def __init__(self, path: str, base_url: str, owner_id: str) -> None:
         self.path = path
         self._file = DurableFile(path, "bindings_path", BindingsError)
         self._account = (base_url, owner_id)
-        # The kernel drops the lock when the process ends, however it ends.
-        self.lock = self._file.lock
-        self.require_writable = self._file.require_writable
+        # What this object wrote last, as long as nobody else has written since.
+        self._document: dict[str, Any] | None = None
+
+    def lock(self, optional: bool = False) -> contextlib.AbstractContextManager[None]:
+        """Hold the account's lock. The kernel drops it when the process ends, however it ends."""
+        name = hashlib.sha256(json.dumps(self._account).encode("utf-8")).hexdigest()[:16]
+        return self._file.lock(name, optional=optional)
+
+    def require_writable(self) -> None:
+        """Prove that a change could be made durable, before something is done elsewhere. Needs the account's lock."""
+        with self._file.lock():
+            self._document = None
+            self._file.read()
+            self._file.require_writable()
 
     def read(self) -> Bindings:
         """Return what the file says of the account; nothing where there is no file yet."""
         base_url, owner_id = self._account
-        place = f'accounts, "{base_url}", "{owner_id}", aliases in {self.path}'
-        return replace(_parse_account(self._section(self._load()), self._malformed), place=place)
+        document = self._load()
+        return replace(
+            _parse_account(self._section(document), self._malformed),
+            place=f'accounts, "{base_url}", "{owner_id}", aliases in {self.path}',
+            path=self.path,
+            elsewhere=tuple(sorted(url for url, owners in document["accounts"].items() if url != base_url and owners.get(owner_id))),
+        )
 
     def record_intent(self, alias: str, intent: Intent) -> None:
         """Make durable that a user for ``alias`` is about to be created."""
-
-        def change(section: dict[str, Any]) -> None:
-            section.setdefault("intents", {})[alias] = {
-                "total_limit": intent.total_limit,
-                "hourly_limit": intent.hourly_limit,
-                "smtp_user_names": sorted(intent.smtp_user_names),
-            }
-
-        self._change(change)
+        self._change(lambda section: _begin(section, alias, intent))
 
     def drop_intent(self, alias: str) -> None:
         """Make durable that no user for ``alias`` is being created any more."""
-        self._change(lambda section: section.get("intents", {}).pop(alias, None))
+        self._change(lambda section: section["intents"].pop(alias, None))
 
-    def bind(self, alias: str, smtp_user_name: str, password_time: datetime.datetime | None = None) -> None:
-        """Make durable which user ``alias`` is, and in the same write that its creation is over."""
+    def bind(
+        self,
+        alias: str,
+        smtp_user_name: str,
+        password_time: datetime.datetime | None = None,
+        next_one: tuple[str, Intent] | None = None,
+    ) -> None:
+        """Make durable which user ``alias`` is, and in the same write that its creation is over and the next one's begun."""
 
         def change(section: dict[str, Any]) -> None:
-            section.setdefault("aliases", {})[alias] = smtp_user_name
-            section.get("intents", {}).pop(alias, None)
+            self._bind(section, alias, smtp_user_name)
             if password_time is not None:
-                section.setdefault("password_times", {})[smtp_user_name] = password_time.strftime(_TIME_FORMAT)
+                section["password_times"][smtp_user_name] = password_time.strftime(_TIME_FORMAT)
+            if next_one:
+                _begin(section, *next_one)
+
+        self._change(change)
+
+    def rename(self, old: str, alias: str) -> None:
+        """Make durable that what ``old`` has, its user or begun creation, is that of ``alias``."""
+
+        def change(section: dict[str, Any]) -> None:
+            if old in section["aliases"]:
+                self._bind(section, alias, section["aliases"].pop(old))
+            elif old in section["intents"]:
+                section["intents"][alias] = section["intents"].pop(old)
+
+        self._change(change)
+
+    def rebind(self, bind: Mapping[str, str], unbind: Iterable[str], acknowledge: Iterable[str]) -> None:
+        """Make durable, in one write, what aliases mean by a person's word, and which users are somebody else's."""
+
+        def change(section: dict[str, Any]) -> None:
+            freed = [section["aliases"].pop(alias) for alias in unbind if alias in section["aliases"]]
+            for intent in section["intents"].values():
+                # They were there before: no creation that is open has made them.
+                intent["smtp_user_names"] = sorted({*intent["smtp_user_names"], *freed})
+            section["known"] = sorted({*section["known"], *acknowledge})
+            for alias, name in bind.items():
+                self._bind(section, alias, name)
 
         self._change(change)
 
     def record_password_time(self, smtp_user_name: str, password_time: datetime.datetime) -> None:
         """Make durable when a user got its password."""
         moment = password_time.strftime(_TIME_FORMAT)
-        self._change(lambda section: section.setdefault("password_times", {}).update({smtp_user_name: moment}))
+        self._change(lambda section: section["password_times"].update({smtp_user_name: moment}))
+
+    def _bind(self, section: dict[str, Any], alias: str, smtp_user_name: str) -> None:
+        other = next((other for other, name in section["aliases"].items() if name == smtp_user_name and other != alias), None)
+        if other is not None or not smtp_user_name:
+            raise self._malformed(f'{smtp_user_name} would be bound to two aliases, "{other}" and "{alias}"')
+        section["aliases"][alias] = smtp_user_name
+        section["intents"].pop(alias, None)
+        if smtp_user_name in section["known"]:
+            section["known"].remove(smtp_user_name)
 
     def _load(self) -> dict[str, Any]:
         content = self._file.read()
@@ -117,20 +175,55 @@ class BindingsFile:
         )
 
     def _change(self, change: Callable[[dict[str, Any]], Any]) -> None:
-        document = self._load()
-        section = self._section(document)
-        change(section)
-        # What the change made of the file must be readable before it replaces what is there.
-        _parse_account(section, self._malformed)
-        for key in ("intents", "aliases", "password_times"):
-            if not section.get(key, True):
-                del section[key]
-        text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        try:
-            content = text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise self._malformed("it holds half of a surrogate pair, which no text may") from None
-        self._file.replace(content)
+        """Read, change and replace the file under its lock; without reading it again if it is as this object left it.
+
+        A file that makes no sense is refused when it is read, so that only the change itself has to be looked at.
+        """
+        with self._file.lock():
+            document, self._document = self._document, None
+            if document is None or not self._file.is_as_left():
+                document = self._load()
+                _parse_account(self._section(document), self._malformed)
+            section = self._section(document)
+            for key, empty in _PARTS.items():
+                section.setdefault(key, type(empty)())
+            change(section)
+            for key in _PARTS:
+                if not section[key]:
+                    del section[key]
+            try:
+                content = (_rendered(document, "\n") + "\n").encode("utf-8")
+            except UnicodeEncodeError:
+                raise self._malformed("it holds half of a surrogate pair, which no text may") from None
+            self._file.replace(content)
+            self._document = document
+
+
+def _begin(section: dict[str, Any], alias: str, intent: Intent) -> None:
+    section["intents"][alias] = {
+        "total_limit": intent.total_limit,
+        "hourly_limit": intent.hourly_limit,
+        "smtp_user_names": sorted(intent.smtp_user_names),
+        **({"time": intent.time.strftime(_TIME_FORMAT)} if intent.time else {}),
+    }
+
+
+def _rendered(value: Any, line: str) -> str:
+    """Return JSON as ``json.dumps`` with an indent of 2 and sorted keys has it; ``line`` begins a line at this depth.
+
+    With an indent, json works in Python; without one in C, a hundred times faster, and separators may hold line breaks. A
+    value whose items are no containers is left to it as a whole.
+    """
+    inner = f"{line}  "
+    if not isinstance(value, (dict, list)) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    if not any(isinstance(item, (dict, list)) for item in (value.values() if isinstance(value, dict) else value)):
+        text = json.dumps(value, separators=(f",{inner}", ": "), sort_keys=True, ensure_ascii=False)
+        return f"{text[0]}{inner}{text[1:-1]}{line}{text[-1]}"
+    if isinstance(value, list):
+        return f"[{inner}" + f",{inner}".join(_rendered(item, inner) for item in value) + f"{line}]"
+    items = (f"{json.dumps(key, ensure_ascii=False)}: {_rendered(value[key], inner)}" for key in sorted(value))
+    return f"{{{inner}" + f",{inner}".join(items) + f"{line}}}"
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -144,11 +237,13 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _parse_account(section: Mapping[str, Any], malformed: Callable[[str], BindingsError]) -> Bindings:
-    parts = {}
-    for key in ("aliases", "intents", "password_times"):
-        parts[key] = section.get(key, {})
-        if not isinstance(parts[key], dict):
-            raise malformed(f'"{key}" is not an object')
+    parts: dict[str, Any] = {}
+    for key, empty in _PARTS.items():
+        parts[key] = section.get(key, empty)
+        if not isinstance(parts[key], type(empty)):
+            raise malformed(f'"{key}" is not {"an object" if isinstance(empty, dict) else "a list"}')
+    if not all(isinstance(name, str) for name in parts["known"]):
+        raise malformed('an entry under "known" is no name')
     owners: dict[str, str] = {}
     for alias, name in parts["aliases"].items():
         if not isinstance(name, str) or not name:
@@ -161,6 +256,7 @@ def _parse_account(section: Mapping[str, Any], malformed: Callable[[str], Bindin
             aliases=dict(parts["aliases"]),
             intents={alias: _parse_intent(value) for alias, value in parts["intents"].items()},
             password_times={name: _parse_time(value) for name, value in parts["password_times"].items()},
+            known=frozenset(parts["known"]),
         )
     except (KeyError, OverflowError, TypeError, ValueError):
         raise malformed('an entry under "intents" or "password_times" makes no sense') from None
@@ -170,7 +266,8 @@ def _parse_intent(value: Mapping[str, Any]) -> Intent:
     names = value["smtp_user_names"]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError("smtp_user_names")
-    return Intent(int(value["total_limit"]), int(value["hourly_limit"]), frozenset(names))
+    time = _parse_time(value["time"]) if "time" in value else None
+    return Intent(int(value["total_limit"]), int(value["hourly_limit"]), frozenset(names), time)
 
 
 def _parse_time(value: str) -> datetime.datetime:

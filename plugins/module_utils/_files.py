@@ -16,11 +16,28 @@ from collections.abc import Iterator
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
 
+# For how many seconds a waiter sees nothing change before it gives up, and how often it looks: many may wait at once.
 LOCK_TIMEOUT = 600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.25
+
+# O_NOFOLLOW: in a folder that others may write to, a link could lead to any file. O_NONBLOCK: nobody waits for a FIFO's reader.
+_LOCK_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+# What open(2) says of a link then: Linux and macOS, FreeBSD, NetBSD; and of a folder.
+_NO_LOCK_FILE = {errno.ELOOP, errno.EMLINK, getattr(errno, "EFTYPE", errno.ELOOP), errno.EISDIR}
+# The lock file came or went at that moment; ESTALE is how NFS says that.
+_COME_OR_GONE = {errno.EEXIST, errno.ESTALE}
+
+
+class _NoLockError(Exception):
+    """A lock cannot be had, however long one waits."""
 
 
 class DurableFile:
-    """The file that ``option`` names. Reading needs no lock, every change does. Failures are of the class ``error``."""
+    """The file that ``option`` names. Reading needs no lock, every change does. Failures are of the class ``error``.
+
+    A change is: ``lock()``, ``read()``, ``replace()``. ``require_writable()`` in between is for who must know, before
+    something is done elsewhere, that it can be written down.
+    """
 
     def __init__(self, path: str, option: str, error: type[SendCleanError], folder_may_be_missing: bool = False) -> None:
         if "\0" in path:
@@ -30,16 +47,32 @@ class DurableFile:
         self._target = os.path.realpath(path)
         self._option = option
         self._error = error
-        self._locked = False
-        self._folder = os.path.dirname(self._target)
+        # By name: the descriptors of the locks that this object holds, and why it goes on without an optional one.
+        self._held: dict[str, int] = {}
+        self._missing: dict[str, SendCleanError] = {}
+        # What this object has last read or written there. None: there was no file.
+        self._content: bytes | None = None
+        folder = os.path.dirname(self._target)
         self.folder_error: OptionError | None = None
-        if not os.path.isdir(self._folder):
-            self.folder_error = OptionError(option, f"lies in a folder that does not exist: {self._folder}. Create the folder")
+        if not os.path.isdir(folder):
+            self.folder_error = OptionError(option, f"lies in a folder that does not exist: {folder}. Create the folder")
             if not folder_may_be_missing:
                 raise self.folder_error
 
     def read(self) -> bytes | None:
         """Return what is in the file, None where there is none yet."""
+        self._content = self._read()
+        return self._content
+
+    def is_as_left(self) -> bool:
+        """Whether the file still holds what this object has last read or written.
+
+        For who changes it often and has parsed it already. Bytes are compared: they are true where times and inode
+        numbers are not, as on SMB, or are too coarse.
+        """
+        return self._read() == self._content
+
+    def _read(self) -> bytes | None:
         try:
             if not stat.S_ISREG(os.stat(self._target).st_mode):
                 raise self._error(f"{self._option} is not a regular file: {self.path}. Name a file, no folder or device")
@@ -51,105 +84,183 @@ class DurableFile:
             raise self._error(f"{self._option} cannot be read: {exc.strerror}: {self.path}") from None
 
     def replace(self, content: bytes) -> None:
-        """Put ``content`` into the place of what is there."""
-        if not self._locked:
-            self.require_writable()
-            raise RuntimeError(f"{self._option} is changed without its lock")
+        """Put ``content`` into the place of what was read last. What else has come there since is not overwritten."""
+        self._write(content)
+
+    def require_writable(self) -> None:
+        """Prove that ``replace()`` would work by writing what was read once more. Needs the same locks; not for a dry run."""
+        self._write(self._content)
+
+    def _write(self, content: bytes | None) -> None:
+        self._refuse_without_locks()
+        if not self.is_as_left():
+            raise self._error(
+                f"{self._option} was changed by something else while this task held its lock: {self.path}. "
+                "It is left as it is. Let no git checkout, editor or copy change it while a task runs, and run again"
+            )
         try:
-            _replace_durably(self._target, content)
+            _replace(self._target, content)
+            # Before what may fail yet: the file has changed.
+            self._content = content
+            _fsync_folder(os.path.dirname(self._target))
         except OSError as exc:
             raise self._error(f"{self._option} cannot be written: {exc.strerror}: {self.path}") from None
 
-    def require_writable(self) -> None:
-        """Say now that the file cannot be written: what could not be written down must not happen."""
-        if not self._is_writable():
-            raise self._error(f"{self._option} cannot be written: no permission to write into {self._folder}")
-
-    def _is_writable(self) -> bool:
-        return os.access(self._folder, os.W_OK | os.X_OK)
-
     @contextlib.contextmanager
-    def lock(self, timeout: float = LOCK_TIMEOUT, *, optional: bool = False) -> Iterator[None]:
-        """Hold the exclusive lock. The kernel drops it when the process ends, however it ends.
+    def lock(self, name: str = "", timeout: float = LOCK_TIMEOUT, *, optional: bool = False) -> Iterator[None]:
+        """Hold an exclusive lock, a file beside the target. The kernel drops it when the process ends, however it ends.
 
-        Where nothing can be written anyway, an ``optional`` one is not held, and a change is refused.
+        The lock without a name guards changes of the file, and is held while one reads and replaces it. One with a name,
+        which must be fit for a file's, guards something that takes longer; take it first. Waits until, for ``timeout``
+        seconds, nothing in the file has changed. ``optional`` is for who may have nothing to write: where no lock can
+        be had, as in a read-only folder, the block runs without it, and ``replace()`` and ``require_writable()`` say why
+        they can't.
         """
-        if optional and not self._is_writable():
-            yield
-            return
-        self.require_writable()
-        descriptor = self._acquire(time.monotonic() + timeout, timeout)
-        self._locked = True
+        if name in self._held or name in self._missing:
+            raise RuntimeError(f"{self._option} is locked twice")
+        try:
+            self._held[name] = self._acquire(name, timeout)
+        except _NoLockError as exc:
+            problem = self._error(str(exc))
+            if not optional:
+                raise problem from None
+            self._missing[name] = problem
         try:
             yield
         finally:
-            self._locked = False
-            os.close(descriptor)
+            self._missing.pop(name, None)
+            descriptor = self._held.pop(name, None)
+            if descriptor is not None:
+                os.close(descriptor)
 
-    def _acquire(self, deadline: float, timeout: float) -> int:
-        path = self._target + ".lock"
-        while True:
-            descriptor = self._open_lock(path)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as exc:
-                os.close(descriptor)
-                if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                    raise self._error(
-                        f"The lock {path} of {self._option} cannot be taken: {exc.strerror}. "
-                        "Put it on a file system that can lock files"
-                    ) from None
-            else:
-                if _is_file_at(descriptor, path):
-                    return descriptor
-                # Somebody removed the lock file between open and flock: the lock would guard nothing.
-                os.close(descriptor)
-            if time.monotonic() >= deadline:
+    def _refuse_without_locks(self) -> None:
+        for problem in self._missing.values():
+            raise problem
+        if "" not in self._held:
+            raise RuntimeError(f"{self._option} is changed without its lock")
+        for name, descriptor in self._held.items():
+            path = self._lock_path(name)
+            if not _is_file_at(descriptor, path):
+                # Another process may have made and locked a new one since.
                 raise self._error(
-                    f"Another process has held the lock {path} of {self._option} for {timeout:g} s. "
-                    "Wait for it to end, then run again."
+                    f"The lock {path} of {self._option} was removed while this task held it. Run again, "
+                    "and let nothing, such as git clean, remove it while a task runs"
                 )
-            time.sleep(0.05)
 
-    def _open_lock(self, path: str) -> int:
+    def _lock_path(self, name: str) -> str:
+        return f"{self._target}.{name}.lock" if name else f"{self._target}.lock"
+
+    def _acquire(self, name: str, timeout: float) -> int:
+        path = self._lock_path(name)
+        # Said now: what could not be written down must not happen.
+        folder = os.path.dirname(self._target)
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise _NoLockError(f"{self._option} cannot be written: its folder is read-only, or not for this user: {folder}")
+        deadline, seen, pause = time.monotonic() + timeout, self._signature(), _FIRST_PAUSE
+        while True:
+            descriptor = self._try(path)
+            if descriptor is not None:
+                return descriptor
+            now, before = time.monotonic(), seen
+            seen = self._signature()
+            if seen != before:
+                deadline = now + timeout
+            if now >= deadline:
+                raise self._error(
+                    f"Another process has held the lock {path} of {self._option} for {timeout:g} s. Nothing in {self.path} "
+                    "has changed meanwhile. Wait for it to end, or end it if it hangs, then run again."
+                )
+            time.sleep(min(pause, deadline - now))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _signature(self) -> tuple[int, ...] | None:
+        """Return what changes with the file. None: there is none, or one cannot tell."""
         try:
-            # Whoever may write the file may lock it. Its owner may, whatever the mode: the file is replaced, not written to.
-            mode = stat.S_IMODE(os.stat(self._target).st_mode) | 0o600
+            about = os.stat(self._target)
         except OSError:
-            mode = 0o600
+            return None
+        return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+    def _try(self, path: str) -> int | None:
+        """Return the descriptor of the lock, None if it is worth while to try again."""
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, mode)
-            if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
-                # The umask has taken from a new one's mode. Only its owner may change it.
-                with contextlib.suppress(PermissionError):
-                    os.fchmod(descriptor, mode)
-            return descriptor
+            descriptor = _open_lock(path)
         except OSError as exc:
-            raise self._error(
+            if exc.errno in _COME_OR_GONE:
+                return None
+            if exc.errno in _NO_LOCK_FILE:
+                raise self._no_lock_file(path) from None
+            raise _NoLockError(
                 f"The lock {path} of {self._option} cannot be opened: {exc.strerror}. Make it and its folder writable"
             ) from None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise self._no_lock_file(path)
+            _let_writers_lock(descriptor, self._target)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Somebody may have removed the lock file between open and flock: the lock would guard nothing.
+            if _is_file_at(descriptor, path):
+                held, descriptor = descriptor, -1
+                return held
+        except OSError as exc:
+            if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR, errno.ESTALE):
+                raise _NoLockError(
+                    f"The lock {path} of {self._option} cannot be taken: {exc.strerror}. "
+                    "Put it on a file system that can lock files"
+                ) from None
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+        return None
+
+    def _no_lock_file(self, path: str) -> _NoLockError:
+        return _NoLockError(f"The lock {path} of {self._option} is a link, a folder or a device, no file. Remove it")
 
 
-def _replace_durably(path: str, content: bytes) -> None:
-    """Replace a file so that after a crash at any moment either the old or the new one is there, whole."""
-    folder = os.path.dirname(path)
+def _open_lock(path: str) -> int:
+    # In this order: a folder such as /tmp may forbid to open somebody else's file with O_CREAT (fs.protected_regular).
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(path, _LOCK_FLAGS)
+    return os.open(path, _LOCK_FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+
+
+def _let_writers_lock(descriptor: int, target: str) -> None:
+    """Whoever may write the file may lock it. Its owner may, whatever the mode: the file is replaced, not written to."""
+    lock = os.fstat(descriptor)
+    try:
+        mode = stat.S_IMODE(os.stat(target).st_mode) | 0o600
+    except OSError:
+        return
+    # Only an empty file of ours without a second name: in a shared folder somebody may have put another file of ours here.
+    if lock.st_uid == os.geteuid() and lock.st_nlink == 1 and lock.st_size == 0 and stat.S_IMODE(lock.st_mode) != mode:
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, mode)
+
+
+def _replace(path: str, content: bytes | None) -> None:
+    """Replace a file so that after a crash at any moment either the old or the new one is there, whole.
+
+    None: there is none yet; only find out whether there could be one.
+    """
     # One name for all writers, who hold the lock: what a crash left here is taken away by the next write.
-    temporary = os.path.join(folder, f".{os.path.basename(path)}.new")
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "wb") as stream:
             _keep_mode_and_owner(path, stream.fileno())
-            stream.write(content)
+            stream.write(content or b"")
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        if content is not None:
+            os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    _fsync_folder(folder)
+    if content is None:
+        os.unlink(temporary)
 
 
 def _keep_mode_and_owner(path: str, descriptor: int) -> None:
@@ -180,5 +291,7 @@ def _fsync_folder(folder: str) -> None:
 def _is_file_at(descriptor: int, path: str) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
+    except OSError as exc:
+        if exc.errno not in (errno.ENOENT, errno.ESTALE):
+            raise
         return False

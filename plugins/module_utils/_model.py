@@ -10,7 +10,8 @@ import datetime
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 ENABLE = "Enable"
@@ -57,13 +58,15 @@ class Wanted:
     state: str = "present"
     total_limit: int | None = None
     hourly_limit: int | None = None
+    # An alias that the user had before.
+    renamed_from: str | None = None
     place: str = ""
 
     @classmethod
     def of(cls, params: Mapping[str, Any], place: str = "") -> Wanted:
         """Return the user that a module's options describe."""
         limits = (params["total_limit"], params["hourly_limit"])
-        return cls(params["alias"], params["smtp_user_name"], params["state"], *limits, place)
+        return cls(params["alias"], params["smtp_user_name"], params["state"], *limits, params["renamed_from"], place)
 
     def limits(self) -> dict[str, int]:
         """Return the limits that were given."""
@@ -75,6 +78,24 @@ class Wanted:
         if self.state == "absent":
             return {"status": DISABLE}
         return {**self.limits(), "status": ENABLE}
+
+
+@dataclass(frozen=True)
+class Purge:
+    """Which users that nobody names are disabled: those of ``scope`` whose names match no pattern, and at most ``limit``.
+
+    ``limit`` is a number, or a percentage of the account's enabled users such as ``30%``.
+    """
+
+    exclude: tuple[str, ...] = ()
+    scope: str = "managed"
+    limit: str = "30%"
+
+    def most(self, enabled: int) -> int:
+        """Return how many of so many enabled users may be disabled. A percentage never means fewer than three."""
+        if self.limit.endswith("%"):
+            return max(3, math.floor(enabled * Fraction(self.limit[:-1]) / 100))
+        return int(self.limit)
 
 
 @dataclass(frozen=True)
@@ -92,26 +113,42 @@ class Operation:
 
 @dataclass(frozen=True)
 class Intent:
-    """A creation that was begun: its limits, and the names that the account listed before."""
+    """A creation that was begun: its limits, the names that the account listed before, and when it was begun, if known."""
 
     total_limit: int
     hourly_limit: int
     smtp_user_names: frozenset[str]
-
-    @classmethod
-    def of(cls, wanted: Wanted, listing: Listing) -> Intent:
-        """Return the intent to create what is wanted, which has both limits."""
-        return cls(wanted.total_limit or 0, wanted.hourly_limit or 0, frozenset(listing))
+    time: datetime.datetime | None = None
 
 
 @dataclass(frozen=True)
 class Bindings:
-    """What the bindings file says of one account. ``place`` tells a person where its aliases stand."""
+    """What the bindings file says of one account.
+
+    ``known`` are users that were acknowledged as somebody else's. ``place`` tells a person where the aliases stand, ``path``
+    where the file lies, and ``elsewhere`` under which other base URLs it has the same owner_id.
+    """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     intents: Mapping[str, Intent] = field(default_factory=dict)
     password_times: Mapping[str, datetime.datetime] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
     place: str = ""
+    path: str = ""
+    elsewhere: tuple[str, ...] = ()
+
+    @property
+    def knows_somebody(self) -> bool:
+        """Whether the file says of any user who it is."""
+        return bool(self.aliases or self.intents or self.known)
+
+    def with_moves(self, moves: Mapping[str, str]) -> Bindings:
+        """Return the same after aliases were renamed; ``moves`` has the old alias of each new one."""
+        if not moves:
+            return self
+        new = {old: alias for alias, old in moves.items()}
+        aliases = {new.get(alias, alias): name for alias, name in self.aliases.items()}
+        return replace(self, aliases=aliases, intents={new.get(alias, alias): begun for alias, begun in self.intents.items()})
 
     def alias_of(self, smtp_user_name: str) -> str | None:
         """Return the alias that a user has."""

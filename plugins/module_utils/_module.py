@@ -33,6 +33,7 @@ USER_OPTIONS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "total_limit": {"type": "int"},
     "hourly_limit": {"type": "int"},
+    "renamed_from": {"type": "str"},
 }
 BINDINGS_PATH: dict[str, Any] = {"type": "path", "fallback": (env_fallback, ["SENDCLEAN_BINDINGS_PATH"])}
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
-from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, Wanted
+from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, Purge, Wanted
 
 # Beyond these, clocks and timers of Python overflow; nobody waits for eleven days, or makes that many calls.
 _MOST_SECONDS = 10**6
@@ -65,9 +65,24 @@ def name_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Option
         yield OptionError(place, "needs an alias or a smtp_user_name")
     elif not given:
         yield OptionError("alias", "or smtp_user_name must be given")
-    for option in given:
+    for option in [*given, *(["renamed_from"] if params.get("renamed_from") is not None else [])]:
         if not params[option].strip():
             yield _empty(_at(place, option))
+    if params.get("renamed_from") is not None and params["renamed_from"] == params["alias"]:
+        yield OptionError(_at(place, "renamed_from"), "is the alias itself: give the one that the user had before")
+    elif params.get("renamed_from") is not None and params["alias"] is None:
+        yield OptionError(_at(place, "renamed_from"), "needs alias, the one that the user has from now on")
+
+
+def word_problems(params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with aliases and names that are given to smtp_bindings, each with its place."""
+    texts = [(f"bindings[{alias}]", text) for alias, name in params["bindings"].items() for text in (alias, name)]
+    texts += [(f"{option}[{index}]", text) for option in ("unbind", "acknowledge") for index, text in enumerate(params[option])]
+    for place, text in texts:
+        if not isinstance(text, str):
+            yield place, f"must be a string, not {text!r}: put it in quotes"
+        elif not text.strip():
+            yield place, "is empty: give a value or leave it out"
 
 
 def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[OptionError]:
@@ -76,6 +91,22 @@ def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Optio
         limit = params[option]
         if limit is not None and (isinstance(limit, bool) or limit < 1):
             yield OptionError(_at(place, option), f"must be a positive integer, not {str(limit).lower()}")
+
+
+def purge_from(params: Mapping[str, Any]) -> Purge | None:
+    """Return which users are purged, None where none are. Raises OptionError."""
+    limit = params["purge_limit"].strip()
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?%|[0-9]+", limit):
+        raise OptionError("purge_limit", f"must be a number of users or a percentage such as 30%, not {limit!r}")
+    if not params["purge"]:
+        return None
+    if not params["users"]:
+        raise OptionError("purge", "is refused while users is empty: it would disable every user that may be purged")
+    if params["purge_scope"] == "managed" and params["bindings_path"] is None:
+        raise OptionError(
+            "purge", "with purge_scope managed needs bindings_path, which says whose users are managed; account disables all others"
+        )
+    return Purge(tuple(params["purge_exclude"]), params["purge_scope"], limit)
 
 
 def _empty(place: str) -> OptionError:

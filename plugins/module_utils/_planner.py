@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._model import (
     DISABLE,
-    ENABLE,
     LIMITS,
     Bindings,
     Intent,
@@ -30,8 +29,8 @@ class Plan:
     """What has to be done for one wanted user.
 
     ``user`` is what the account shows now (None: no such user), ``alias`` what the user has as alias
-    afterwards, ``adopt`` the name that the alias gets without a creation, ``changes`` the fields that an
-    editSmtp has to set.
+    afterwards, ``adopt`` the name that the alias gets without a creation, ``rename`` the alias that gives it its user,
+    ``changes`` the fields that an editSmtp has to set.
     """
 
     wanted: Wanted
@@ -39,12 +38,18 @@ class Plan:
     alias: str | None = None
     create: bool = False
     adopt: str | None = None
+    rename: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
         """Whether anything has to be done."""
-        return self.create or self.adopt is not None or bool(self.changes)
+        return self.create or self.binds or bool(self.changes)
+
+    @property
+    def binds(self) -> bool:
+        """Whether the alias gets a user that is there."""
+        return self.adopt is not None or self.rename is not None
 
     @property
     def operation(self) -> Operation | None:
@@ -62,6 +67,8 @@ class Plan:
             return "created"
         if self.adopt is not None:
             return "adopted"
+        if self.rename is not None:
+            return "renamed"
         if "status" in self.changes:
             return "disabled" if self.changes["status"] == DISABLE else "enabled"
         return "updated" if self.changes else "unchanged"
@@ -70,7 +77,7 @@ class Plan:
         """Return what there is now; nothing where there is no such user."""
         if self.user is None:
             return {}
-        return {"alias": None if self.adopt else self.alias, **self.user.facts()}
+        return {"alias": None if self.adopt else self.rename or self.alias, **self.user.facts()}
 
     def after(self) -> dict[str, Any]:
         """Return what will be there, with a null name for a user that is still to be created."""
@@ -87,25 +94,48 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
     problems: list[list[str]] = [[] for unused in wanted]
     aliases: dict[str, str] = {}
     names: dict[str, str] = {}
+    moves = renames(wanted, bindings)
+    bindings = bindings.with_moves(moves)
     # Users that are asked for by name come first, so that no alias whose creation was begun is given one of them.
     for index in sorted(range(len(wanted)), key=lambda index: wanted[index].smtp_user_name is None):
         user, found = wanted[index], problems[index]
-        twice = list(_claim(aliases, user.alias, f'alias "{user.alias}"', user.place))
+        twice = [*_claim(aliases, user.alias, f'alias "{user.alias}"', user.place)]
+        twice += _claim(aliases, user.renamed_from, f'alias "{user.renamed_from}"', user.place)
         found += twice
         # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
         name = user.smtp_user_name
         try:
-            plans[index] = plan_user(user, listing, bindings, names)
+            plans[index] = plan_user(user, listing, bindings, names, moves)
             planned = plans[index].user
             if planned and not twice:
                 name = planned.smtp_user_name
         except RefusedError as error:
             found.append(str(error))
         found += _claim(names, name, str(name), user.place)
-    if any(problems):
-        told = ((user.place, problem) for user, found in zip(wanted, problems) for problem in found)
-        raise RefusedError("\n".join(f"{place}: {problem}" if place else problem for place, problem in told))
+    refuse((user.place, problem) for user, found in zip(wanted, problems) for problem in found)
     return [plans[index] for index in range(len(wanted))]
+
+
+def refuse(problems: Iterable[tuple[str, str]]) -> None:
+    """Raise RefusedError with all problems, each with its place, if there are any."""
+    told = [f"{place}: {problem}" if place else problem for place, problem in problems]
+    if told:
+        raise RefusedError("\n".join(told))
+
+
+def renames(wanted: Iterable[Wanted], bindings: Bindings) -> dict[str, str]:
+    """Return the old alias for each alias that gets its user, or its begun creation, from another one."""
+
+    def has_user(alias: str) -> bool:
+        return alias in bindings.aliases
+
+    moves = {}
+    for user in wanted:
+        alias, old = user.alias, user.renamed_from
+        if alias is not None and old is not None and not has_user(alias):
+            if has_user(old) or (old in bindings.intents and alias not in bindings.intents):
+                moves[alias] = old
+    return moves
 
 
 def _claim(claims: dict[str, str], key: str | None, shown: str, place: str) -> Iterator[str]:
@@ -116,59 +146,43 @@ def _claim(claims: dict[str, str], key: str | None, shown: str, place: str) -> I
         claims[key] = place
 
 
-def plan_purge(plans: Iterable[Plan], listing: Listing, bindings: Bindings, exclude: Sequence[str]) -> list[Plan]:
-    """Return what disables every enabled user that no plan is about, users whose names match a pattern aside."""
-    named = {plan.user.smtp_user_name for plan in plans if plan.user}
-    unwanted = [
-        name
-        for name, user in sorted(listing.items())
-        if user.status == ENABLE and name not in named and not any(fnmatchcase(name, pattern) for pattern in exclude)
-    ]
-    return [plan_user(Wanted(smtp_user_name=name, state="absent"), listing, bindings) for name in unwanted]
-
-
-def plan_user(wanted: Wanted, listing: Listing, bindings: Bindings, taken: Collection[str] = ()) -> Plan:
+def plan_user(
+    wanted: Wanted,
+    listing: Listing,
+    bindings: Bindings,
+    taken: Collection[str] = (),
+    moves: Mapping[str, str] = MappingProxyType({}),
+) -> Plan:
     """Return what has to be done for one user. Raises RefusedError where it cannot or must not be done.
 
-    ``taken`` are users that others are given: no begun creation has made them.
+    ``taken`` are users that others are given: no begun creation has made them. ``moves`` are the renames after which the
+    bindings are as given.
     """
     bound = bindings.aliases.get(wanted.alias) if wanted.alias is not None else None
     if wanted.smtp_user_name is not None and bound not in (None, wanted.smtp_user_name):
         raise RefusedError(
             f'alias "{wanted.alias}" is bound to {bound}, not to {wanted.smtp_user_name}: give one of the two, or another alias'
         )
-    if wanted.state == "absent":
-        return _plan_absent(wanted, bound, listing, bindings, taken)
-    return _plan_present(wanted, bound, listing, bindings, taken)
-
-
-def _plan_absent(
-    wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings, taken: Collection[str]
-) -> Plan:
-    """Nothing is adopted here but a creation that was begun: its user is enabled."""
-    name = wanted.smtp_user_name or bound
-    adopt = begun_creation(wanted, listing, bindings, taken) if name is None else None
-    user = listing.get(name or adopt or "")
-    if user is None:
-        return Plan(wanted)
-    alias = wanted.alias if adopt else bindings.alias_of(user.smtp_user_name)
-    return Plan(wanted, user=user, alias=alias, adopt=adopt, changes=differing(wanted, user))
-
-
-def _plan_present(
-    wanted: Wanted, bound: str | None, listing: Listing, bindings: Bindings, taken: Collection[str]
-) -> Plan:
+    if bound and wanted.renamed_from in bindings.aliases:
+        raise RefusedError(
+            f'alias "{wanted.alias}" is bound to {bound}, and "{wanted.renamed_from}" of renamed_from to '
+            f"{bindings.aliases[wanted.renamed_from]}: an alias that has a user gets no other one by renaming. Take "
+            "renamed_from out, or unbind one of them with sendclean.email.smtp_bindings"
+        )
     adopt = None
     if bound is None and wanted.alias is not None:
         adopt = _adoptable(wanted, listing, bindings) or begun_creation(wanted, listing, bindings, taken)
-        if adopt is None:
+        if adopt is None and wanted.state == "present":
             return _plan_creation(wanted)
     name = adopt or bound or wanted.smtp_user_name or ""
     user = listing.get(name)
+    rename = moves.get(wanted.alias or "") if bound else None
     if user is None:
+        if wanted.state == "absent":
+            return Plan(wanted, alias=wanted.alias, rename=rename)
         raise _not_listed(wanted, bound, bindings)
-    alias = wanted.alias or bindings.alias_of(name)
-    return Plan(wanted, user=user, alias=alias, adopt=adopt, changes=differing(wanted, user))
+    alias = wanted.alias if adopt or bound else bindings.alias_of(name)
+    return Plan(wanted, user=user, alias=alias, adopt=adopt, rename=rename, changes=differing(wanted, user))
 
 
 def _plan_creation(wanted: Wanted) -> Plan:
@@ -182,9 +196,9 @@ def _plan_creation(wanted: Wanted) -> Plan:
 
 
 def _adoptable(wanted: Wanted, listing: Listing, bindings: Bindings) -> str | None:
-    """Return the name that was given beside an unbound alias. It must be listed and free."""
+    """Return the name that was given beside an unbound alias. It must be free, and listed unless it shall be absent."""
     name = wanted.smtp_user_name
-    if name is None:
+    if name is None or (name not in listing and wanted.state == "absent"):
         return None
     if name not in listing:
         raise _not_listed(wanted, None, bindings)
@@ -215,29 +229,50 @@ def not_listed(alias: str, smtp_user_name: str, bindings: Bindings) -> str:
 def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: Collection[str]) -> str | None:
     """Return the user that a creation left unfinished has made for the alias, if the listing shows one.
 
-    Raises RefusedError where several users could be it.
+    Raises RefusedError where several users could be it, or where it cannot be told whether a new one with other limits is:
+    a server may store less than it was asked for.
     """
     intent = bindings.intents.get(wanted.alias or "")
-    if intent is None:
+    if intent is None or wanted.smtp_user_name is not None:
         return None
-    candidates = [name for name in created_since(intent, listing, bindings) if name not in taken]
-    if len(candidates) > 1:
+    candidates = created_since(intent, listing, bindings, taken)
+    if len(candidates) == 1 and has_limits(listing[candidates[0]], intent):
+        return candidates[0]
+    if candidates:
         raise RefusedError(
-            f'a creation for alias "{wanted.alias}" was begun and its answer lost, and {len(candidates)} users could be '
-            f"it: {', '.join(candidates)}. Choose one: give it once as smtp_user_name beside the alias"
+            f'a creation for alias "{wanted.alias}" was begun and its answer lost, and '
+            + (
+                f"{len(candidates)} users could be it: {', '.join(candidates)}. Choose one: give it once as smtp_user_name "
+                "beside the alias"
+                if has_limits(listing[candidates[0]], intent)
+                else f"what is new since then has other limits: {', '.join(candidates)}. If one of them is it, give it once as "
+                "smtp_user_name beside the alias; if they are somebody else's, run sendclean.email.acknowledge"
+            )
         )
-    return candidates[0] if candidates else None
+    return None
 
 
-def created_since(intent: Intent, listing: Listing, bindings: Bindings) -> list[str]:
-    """Return the users that a begun creation may have made: new, unbound, with its limits."""
-    return sorted(
-        name
-        for name, user in listing.items()
-        if name not in intent.smtp_user_names
-        and bindings.alias_of(name) is None
-        and (user.total_limit, user.hourly_limit) == (intent.total_limit, intent.hourly_limit)
-    )
+def created_since(intent: Intent, listing: Listing, bindings: Bindings, taken: Collection[str] = ()) -> list[str]:
+    """Return the users that a begun creation may have made: new, unbound, with its limits.
+
+    Where none has them, those with other limits, unless they are what another begun creation made.
+    """
+    unbound = (name for name in listing.keys() - intent.smtp_user_names - bindings.known if bindings.alias_of(name) is None)
+    new = sorted(name for name in unbound if name not in taken)
+    exact = [name for name in new if has_limits(listing[name], intent)]
+    if exact:
+        return exact
+    return [name for name in new if not any(may_be_of(begun, listing[name]) for begun in bindings.intents.values())]
+
+
+def may_be_of(intent: Intent, user: User) -> bool:
+    """Say whether a begun creation could well have made the user."""
+    return user.smtp_user_name not in intent.smtp_user_names and has_limits(user, intent)
+
+
+def has_limits(user: User, like: Intent | Wanted | User) -> bool:
+    """Say whether a user has just these limits."""
+    return (user.total_limit, user.hourly_limit) == (like.total_limit, like.hourly_limit)
 
 
 def differing(wanted: Wanted, user: User) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.sendclean.email.plugins.module_utils._apply import Step
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, SendCleanError
 
-ACTIONS = ("failed", "created", "adopted", "disabled", "enabled", "updated", "unchanged")
+ACTIONS = ("failed", "created", "adopted", "renamed", "disabled", "enabled", "updated", "unchanged")
 
 
 def operations(steps: Sequence[Step]) -> list[dict[str, Any]]:

@@ -18,6 +18,10 @@ description:
   - SendClean chooses the names of users itself. To say which user is meant before it exists, give it an O(alias). Which
     user an alias got is recorded in the bindings file, O(bindings_path), so that a second run finds the same user again.
   - A user is created exactly once, also when the answer to the creation is lost or the run dies half-way.
+  - Nobody is created who may be there already, as when the bindings file was lost, is an old one or another account's. That
+    is when it knows none of the account's users, or when an enabled user has just the limits of the one to be created and is
+    bound to nobody. The task fails then, in check mode too, and says how to go on. What belongs to somebody else is
+    acknowledged once, with the playbook C(sendclean.email.acknowledge).
   - The API has no delete. O(state=absent) disables a user, which keeps its name, password and limits.
 extends_documentation_fragment:
   - sendclean.email.sendclean
@@ -36,10 +40,17 @@ options:
       - A name of your own for the user. It is kept in the bindings file, SendClean does not know it.
       - Needs O(bindings_path). One of O(alias) and O(smtp_user_name) is required.
     type: str
+  renamed_from:
+    description:
+      - An alias that the user had before. While that one is bound and O(alias) is not, the binding moves, and nothing is called
+        for it at SendClean. Afterwards it may stay in the task for ever.
+      - If both are bound, the task fails. Needs O(alias).
+    type: str
   smtp_user_name:
     description:
       - The name that SendClean gave the user.
-      - Together with an O(alias) that is not bound yet, the user is adopted, that is, bound to the alias.
+      - Together with an O(alias) that is not bound yet, the user is adopted, that is, bound to the alias. So it is with
+        O(state=absent), if SendClean lists the user.
     type: str
   state:
     description:
@@ -64,6 +75,7 @@ options:
     type: bool
     default: false
 seealso:
+  - module: sendclean.email.smtp_bindings
   - module: sendclean.email.smtp_user_info
   - module: sendclean.email.smtp_password_reset
 notes:
@@ -100,6 +112,12 @@ EXAMPLES = r"""
         bindings_path: "{{ bindings_path }}"
         alias: billing
         state: absent
+
+    - name: The user for the newsletter is called marketing from now on
+      sendclean.email.smtp_user:
+        bindings_path: "{{ bindings_path }}"
+        alias: marketing
+        renamed_from: newsletter
 
     - name: Change a limit of a user without an alias
       sendclean.email.smtp_user:
@@ -214,7 +232,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._report import dif
 
 def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
     """Enforce the one user and return the task's result."""
-    (step,) = enforce(client, file, [wanted_from(params)], check_mode)
+    (step,) = enforce(client, file, [wanted_from(params)], check_mode).steps
     facts = step.facts()
     result = {
         "changed": step.changed,

@@ -19,6 +19,7 @@ description:
   - The account is listed once, each user that differs costs one call, and if anything was written the account is listed once
     more. In check mode it is listed once.
   - All entries that cannot be right are reported together, before anything is written.
+  - Nobody is created who may be there already, see M(sendclean.email.smtp_user).
   - A failure of one user does not stop the others. The task fails at the end and says in RV(failures) what failed. Only when
     SendClean does not accept the account any more, the task stops at once.
 extends_documentation_fragment:
@@ -61,23 +62,47 @@ options:
       hourly_limit:
         description: How many messages the user may send in an hour. Greater than zero. Required to create a user.
         type: int
+      renamed_from:
+        description:
+          - An alias that the user had before. While that one is bound and O(users[].alias) is not, the binding moves.
+          - It may stay in the list for ever. No other entry may have that alias.
+        type: str
   purge:
     description:
-      - Whether every enabled user of the account that O(users) does not name is disabled.
-      - Refused while O(users) is empty.
+      - Whether enabled users that O(users) does not name are disabled, those of O(purge_scope) without those of
+        O(purge_exclude).
+      - Refused while O(users) is empty, beyond O(purge_limit), and where a user of the bindings file would be disabled while one
+        with the very same limits is created. That looks like an alias with another name, see O(users[].renamed_from).
     type: bool
     default: false
+  purge_scope:
+    description:
+      - V(managed) purges users that the bindings file has an alias for. Needs O(bindings_path).
+      - V(account) purges all users of the account, also those of other teams. Refused where O(users) has aliases and the
+        bindings file has none of the account.
+    type: str
+    choices: [managed, account]
+    default: managed
   purge_exclude:
     description: Users that O(purge) leaves alone, as shell patterns on their C(smtp_user_name), such as V(smtps*).
     type: list
     elements: str
     default: []
+  purge_limit:
+    description:
+      - How many users O(purge) may disable, a number, or a percentage of the account's enabled users, rounded down and never
+        fewer than three.
+      - A purge of more is refused before anything is written, in check mode too. What O(users) asks for user by user does not
+        count.
+    type: str
+    default: 30%
   include_passwords:
     description: Whether the result holds the users' passwords, in clear. Use C(no_log) on the task then.
     type: bool
     default: false
 seealso:
   - module: sendclean.email.smtp_user
+  - module: sendclean.email.smtp_bindings
   - module: sendclean.email.smtp_user_info
 notes:
   - Users are created and adopted first, while other runs that share the bindings file wait. Then limits and status are
@@ -110,6 +135,7 @@ EXAMPLES = r"""
       - alias: newsletter
         smtp_user_name: smtp12345
     purge: true
+    purge_scope: account
     purge_exclude:
       - smtps*
 """
@@ -150,7 +176,7 @@ smtp_users:
       sample: 500
     action:
       description:
-        - What was done, the first that applies of V(failed), V(created), V(adopted), V(disabled), V(enabled), V(updated),
+        - What was done, the first that applies of V(failed), V(created), V(adopted), V(renamed), V(disabled), V(enabled), V(updated),
           V(unchanged).
       type: str
       returned: always
@@ -171,6 +197,7 @@ summary:
     failed: 0
     created: 1
     adopted: 0
+    renamed: 0
     disabled: 0
     enabled: 0
     updated: 2
@@ -185,6 +212,13 @@ operations:
       smtp_user_name: smtp12345
       parameters:
         hourly_limit: 200
+unclaimed:
+  description:
+    - Enabled users that the bindings file has no alias for and O(users) does not name. They can send in the company's name, too.
+  returned: when the account could be listed and nothing was refused
+  type: list
+  elements: str
+  sample: [smtp34567]
 failures:
   description: What failed, each with the user, the call, a message for people, and the error of the API, if it was one.
   returned: failure of a user
@@ -243,7 +277,12 @@ from ansible_collections.sendclean.email.plugins.module_utils._client import Cli
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, OptionError, RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Wanted
 from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, USER_OPTIONS, run
-from ansible_collections.sendclean.email.plugins.module_utils._options import limit_problems, name_problems, refuse_empty
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    limit_problems,
+    name_problems,
+    purge_from,
+    refuse_empty,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._report import (
     estimate,
     named_diff,
@@ -257,21 +296,21 @@ from ansible_collections.sendclean.email.plugins.module_utils._report import (
 def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
     """Enforce all users and return the task's result."""
     refuse_empty(params, "purge_exclude")
-    if params["purge"] and not params["users"]:
-        raise OptionError("purge", "is refused while users is empty: it would disable every user of the account")
-    purge_exclude = params["purge_exclude"] if params["purge"] else None
-    steps = enforce(client, file, wanted_users(params["users"], client, file), check_mode, purge_exclude)
-    counts = summary(steps)
+    purge = purge_from(params)
+    run = enforce(client, file, wanted_users(params["users"], client, file), check_mode, purge)
+    counts = summary(run.steps)
     if check_mode:
-        counts.update(estimate(steps, params["requests_per_minute"]))
+        counts.update(estimate(run.steps, params["requests_per_minute"]))
     result = {
-        "changed": any(step.changed for step in steps),
-        "smtp_users": [row(step, params["include_passwords"]) for step in steps],
+        "changed": any(step.changed for step in run.steps),
+        "smtp_users": [row(step, params["include_passwords"]) for step in run.steps],
         "summary": counts,
-        "operations": operations(steps),
-        "diff": [named_diff(step) for step in steps if step.changed],
+        "operations": operations(run.steps),
+        "unclaimed": run.unclaimed,
+        "diff": [named_diff(step) for step in run.steps if step.changed],
+        "warnings": run.warnings,
     }
-    refuse_failed(steps, result)
+    refuse_failed(run.steps, result)
     return result
 
 
@@ -308,7 +347,9 @@ def main() -> None:
             "bindings_path": BINDINGS_PATH,
             "users": {"type": "list", "elements": "dict", "required": True, "options": USER_OPTIONS},
             "purge": {"type": "bool", "default": False},
+            "purge_scope": {"type": "str", "choices": ["managed", "account"], "default": "managed"},
             "purge_exclude": {"type": "list", "elements": "str", "default": []},
+            "purge_limit": {"type": "str", "default": "30%"},
             "include_passwords": {"type": "bool", "default": False, "no_log": False},
         },
         supports_check_mode=True,

@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import list_with_young, utc_now
+from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, list_with_young
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CredentialsError, OptionError, RefusedError
@@ -62,7 +62,9 @@ def store(params: Mapping[str, Any], secrets: Secrets, check_mode: bool) -> dict
         "updated": difference.updated,
         "removed": difference.removed,
         "unknown": selection.to_come + selection.mute,
-        "password_age_days": {user: _age(bindings, name) for user, name in selection.users.items()},
+        "password_age_days": {
+            user: age_in_days(bindings.password_times.get(name or "")) for user, name in selection.users.items()
+        },
         "diff": {"prepared": "".join(f"{line}\n" for line in lines)},
         **({"warnings": warnings} if warnings else {}),
     }
@@ -131,12 +133,6 @@ def _warnings(selection: Selection, dest: DurableFile, check_mode: bool) -> list
             "of them stays. Ask SendClean"
         )
     return warnings
-
-
-def _age(bindings: Bindings, smtp_user_name: str | None) -> float | None:
-    """Return how old a user's password is, in days; None where the bindings file does not know."""
-    password_time = bindings.password_times.get(smtp_user_name or "")
-    return None if password_time is None else round((utc_now() - password_time).total_seconds() / 86400, 5)
 
 
 def _check(params: Mapping[str, Any]) -> None:

@@ -122,7 +122,7 @@ def _run(
     with contextlib.ExitStack() as stack:
         stderr = stack.enter_context(open(os.path.join(folder, "stderr"), "w", encoding="utf-8"))
         os.dup2(stderr.fileno(), 2)
-        stack.enter_context(mock.patch.object(inspect.unwrap(_files.DurableFile.lock), "__defaults__", (lock_timeout,)))
+        stack.enter_context(mock.patch.object(inspect.unwrap(_files.DurableFile.lock), "__defaults__", ("", lock_timeout)))
         stack.enter_context(steps.watched())
         if start is not None:
             start.wait(60)

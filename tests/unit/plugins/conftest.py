@@ -129,7 +129,7 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> MakeReadOnly:
 
     def make(folder: pathlib.Path) -> None:
         folder.chmod(0o555)
-        monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK or bool(os.stat(path).st_mode & 0o200))
+        monkeypatch.setattr(os, "access", lambda path, mode, **how: not mode & os.W_OK or bool(os.stat(path).st_mode & 0o200))
         real = os.open
 
         def refuse(path: Any, flags: int, *arguments: Any, **options: Any) -> int:

@@ -145,12 +145,13 @@ def bind(file: BindingsFile, alias: str = "billing", name: str = "smtp1") -> Non
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock of a file."""
-    with open(f"{path}.lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    """Whether somebody holds the lock of a file, or that of an account in it."""
+    for place in path.parent.glob(f"{path.name}*.lock"):
+        with open(place, "a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
     return False
 
 

@@ -516,7 +516,7 @@ def test_a_read_only_checkout_with_nothing_to_write_is_no_failure(
     assert len(service.log) == 1
     service.update_user(OWNER, "smtp1", smtp_password="another")
     assert act(check=True)["updated"] == ["billing"]
-    assert "dest cannot be written: no permission to write into" in act()["msg"]
+    assert "dest cannot be written: its folder is read-only, or not for this user:" in act()["msg"]
     assert snapshot(dest.parent) == before
 
 

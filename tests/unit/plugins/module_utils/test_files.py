@@ -7,22 +7,16 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
-import signal
 import stat
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, OptionError
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, FakeClock, bind
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, bind
 
 
 def test_a_new_file_is_for_its_owner_only(file: BindingsFile, bindings_path: Path) -> None:
@@ -185,137 +179,3 @@ def test_a_lock_that_cannot_be_opened_is_told_by_name(code: int, file: BindingsF
     with monkeypatch.context() as patch, pytest.raises(BindingsError, match="bindings_path"):
         patch.setattr(os, "open", refuse)
         bind(file)
-
-
-# ---- the lock --------------------------------------------------------------------------------------------------
-
-HOLDER = """
-import sys
-sys.path[:0] = sys.argv[4:]
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
-with BindingsFile(sys.argv[1], *sys.argv[2:4]).lock():
-    print("locked", flush=True)
-    sys.stdin.read()
-"""
-
-BINDER = """
-import os, sys
-sys.path[:0] = sys.argv[4:]
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
-file = BindingsFile(sys.argv[1], *sys.argv[2:4])
-for number in range(5):
-    with file.lock():
-        file.bind(f"alias {os.getpid()} {number}", f"smtp {os.getpid()} {number}")
-"""
-
-
-@pytest.fixture
-def holder(bindings_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock until its standard input ends."""
-    command = [sys.executable, "-c", HOLDER, str(bindings_path), BASE, OWNER, *sys.path]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "locked\n"
-        yield process
-        process.kill()
-
-
-def test_the_lock_keeps_another_process_out_for_ten_minutes_at_most(
-    holder: subprocess.Popen[str], file: BindingsFile, bindings_path: Path, fast: FakeClock
-) -> None:
-    with pytest.raises(BindingsError) as caught:
-        bind(file)
-    assert 599 <= sum(fast.slept) <= 601
-    for part in ("bindings_path", f"{bindings_path}.lock", "600 s"):
-        assert part in str(caught.value)
-    assert not bindings_path.exists()
-
-
-def test_readers_need_no_lock(holder: subprocess.Popen[str], file: BindingsFile) -> None:
-    assert file.read().aliases == {}
-
-
-def test_a_waiter_gets_the_lock_when_its_holder_ends(holder: subprocess.Popen[str], file: BindingsFile, fast: FakeClock) -> None:
-    def let_go() -> None:
-        if len(fast.slept) == 3:
-            holder.communicate()
-
-    fast.meanwhile = let_go
-    bind(file)
-    assert file.read().aliases == {"billing": "smtp1"}
-    assert len(fast.slept) == 3
-
-
-def test_a_holder_that_was_killed_blocks_nobody(holder: subprocess.Popen[str], file: BindingsFile, fast: FakeClock) -> None:
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
-    bind(file)
-    assert fast.slept == []
-    assert file.read().aliases == {"billing": "smtp1"}
-
-
-def test_the_lock_keeps_another_thread_out(file: BindingsFile, bindings_path: Path) -> None:
-    other = BindingsFile(str(bindings_path), BASE, OWNER)
-    refused = []
-
-    def try_it() -> None:
-        try:
-            with other.lock(timeout=0.2):
-                pass
-        except BindingsError as error:
-            refused.append(str(error))
-
-    with file.lock():
-        thread = threading.Thread(target=try_it)
-        thread.start()
-        thread.join()
-    assert len(refused) == 1
-    assert "0.2 s" in refused[0]
-
-
-def test_a_lock_whose_file_was_removed_while_waiting_guards_nothing_and_is_taken_anew(
-    file: BindingsFile, bindings_path: Path, monkeypatch: pytest.MonkeyPatch, fast: FakeClock
-) -> None:
-    lock = Path(f"{bindings_path}.lock")
-    real = fcntl.flock
-    removed: list[int] = []
-
-    def flock(descriptor: int, operation: int) -> None:
-        real(descriptor, operation)
-        if not removed:
-            removed.append(os.fstat(descriptor).st_ino)
-            lock.unlink()
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with file.lock():
-        assert lock.exists()
-        assert removed
-        with pytest.raises(BindingsError), BindingsFile(str(bindings_path), BASE, OWNER).lock(timeout=0.1):
-            pass
-
-
-def test_the_lock_is_free_again_after_a_failure(file: BindingsFile) -> None:
-    with pytest.raises(ZeroDivisionError), file.lock():
-        raise ZeroDivisionError
-    with file.lock(timeout=0):
-        pass
-    with pytest.raises(RuntimeError):
-        file.bind("billing", "smtp1")
-
-
-def test_a_lock_that_cannot_be_taken_at_all_is_told(file: BindingsFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some network file systems have no locks."""
-
-    def refuse(descriptor: int, operation: int) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(BindingsError, match="bindings_path"), file.lock():
-        pass
-
-
-def test_many_processes_lose_no_binding(bindings_path: Path) -> None:
-    command = [sys.executable, "-c", BINDER, str(bindings_path), BASE, OWNER, *sys.path]
-    processes = [subprocess.Popen(command) for _process in range(4)]
-    assert [process.wait() for process in processes] == [0, 0, 0, 0]
-    assert len(BindingsFile(str(bindings_path), BASE, OWNER).read().aliases) == 20

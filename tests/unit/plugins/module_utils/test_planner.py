@@ -16,6 +16,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     Plan,
     begun_creation,
     created_since,
+    may_be_of,
     plan_user,
     unmet,
 )
@@ -146,9 +147,12 @@ def test_absent_is_refused_only_where_it_is_not_clear_who_is_meant(
         bound = bindings.aliases.get(wanted.alias or "")
         if bound is not None:
             assert wanted.smtp_user_name not in (None, bound)
+        elif wanted.smtp_user_name is not None:
+            assert bindings.alias_of(wanted.smtp_user_name) is not None
         else:
-            assert wanted.smtp_user_name is None
-            assert len(created_since(bindings.intents[wanted.alias or ""], listing, bindings)) > 1
+            intent = bindings.intents[wanted.alias or ""]
+            candidates = created_since(intent, listing, bindings)
+            assert len(candidates) > 1 or not may_be_of(intent, listing[candidates[0]])
 
 
 LISTED = {
@@ -160,9 +164,9 @@ LISTED = {
 CREATE = Wanted(alias="billing", total_limit=5, hourly_limit=5)
 INTENTS: dict[str, tuple[set[str], dict[str, str], list[str]]] = {
     "all were there before": ({"smtp1", "smtp2", "smtp3", "smtp4"}, {}, []),
-    "the only new one has other limits": ({"smtp1", "smtp2", "smtp3"}, {}, []),
-    "the only new one is bound": ({"smtp1", "smtp3"}, {"news": "smtp2"}, []),
-    "one": ({"smtp1", "smtp3"}, {}, ["smtp2"]),
+    "the only new one is bound": ({"smtp1", "smtp3", "smtp4"}, {"news": "smtp2"}, []),
+    "one": ({"smtp1", "smtp3", "smtp4"}, {}, ["smtp2"]),
+    "one, and another with other limits": ({"smtp1", "smtp3"}, {}, ["smtp2"]),
     "one that was disabled since": ({"smtp1", "smtp2"}, {}, ["smtp3"]),
     "one, and another that is bound": ({"smtp3"}, {"news": "smtp2"}, ["smtp1"]),
     "two": ({"smtp3"}, {}, ["smtp1", "smtp2"]),
@@ -184,6 +188,22 @@ def test_a_begun_creation_has_made_the_only_new_unbound_user_with_its_limits(
     plan = plan_user(CREATE, LISTED, bindings)
     assert plan.create is not bool(candidates)
     assert plan.adopt == (candidates[0] if candidates else None)
+
+
+def test_the_only_new_one_with_other_limits_is_a_candidate_that_a_person_has_to_look_at() -> None:
+    begun = Intent(5, 5, frozenset({"smtp1", "smtp2", "smtp3"}))
+    bindings = Bindings(intents={"billing": begun})
+    with pytest.raises(RefusedError, match="other limits: smtp4"):
+        plan_user(CREATE, LISTED, bindings)
+    for settled in (
+        replace(bindings, known=frozenset({"smtp4"})),
+        replace(bindings, aliases={"news": "smtp4"}),
+        # What another creation may have made is no candidate of this one.
+        replace(bindings, intents={**bindings.intents, "news": replace(begun, hourly_limit=6)}),
+    ):
+        assert plan_user(CREATE, LISTED, settled).create
+    assert plan_user(CREATE, LISTED, bindings, taken={"smtp4"}).create
+    assert plan_user(replace(CREATE, smtp_user_name="smtp4"), LISTED, bindings).adopt == "smtp4"
 
 
 def test_a_begun_creation_counts_with_the_limits_of_then() -> None:

@@ -25,6 +25,7 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     RunModule,
     hidden,
     snapshot,
+    write_bindings,
 )
 from simulator import RunningServer, Service, serve
 
@@ -352,9 +353,16 @@ def test_a_redirect_is_never_followed(module_name: str, options: dict[str, Any],
     ("call", "run"), [("editSmtp", "edit"), ("addSmtp", "create"), ("resetSmtpPassword", "reset")]
 )
 def test_a_redirect_of_a_write_is_never_followed(
-    call: str, run: str, service: Service, run_module: RunModule, bindings_path: Path, fast: FakeClock
+    call: str,
+    run: str,
+    service: Service,
+    server: RunningServer,
+    run_module: RunModule,
+    bindings_path: Path,
+    fast: FakeClock,
 ) -> None:
     service.create_user(OWNER, smtp_user_name="smtp1")
+    write_bindings(bindings_path, server.base_url, known=["smtp1"])
     users = service.users(OWNER)
     module_name, options = WRITES[run]
     thief = Service({OWNER: TOKEN})
@@ -385,6 +393,7 @@ def test_a_user_that_was_there_before_is_not_taken_for_a_new_one(run_module: Run
     created = {"status": "success", "smtp_user_name": ENTRY["smtp_user_name"], "smtp_password": "new"}
     responses.post(f"{url}/settings/addSmtp", json=created)
     bindings = tmp_path / "bindings.json"
+    write_bindings(bindings, url, known=[ENTRY["smtp_user_name"]])
     limits = {"total_limit": 1, "hourly_limit": 1}
     failed = run_module("smtp_user", api_url=url, alias="billing", bindings_path=str(bindings), **limits)
     assert "a user that was there before: nothing is bound" in failed.msg

@@ -33,10 +33,18 @@ def calls(service: Service) -> list[str]:
 
 @pytest.mark.parametrize(("kind", "times", "calls"), [("cut_before", 2, 3), ("cut_after", 1, 1)])
 def test_a_lost_answer_of_a_creation_leaves_one_user_bound_and_is_told_as_one_call(
-    kind: str, times: int, calls: int, service: Service, run_module: RunModule, bindings_path: Path, fast: FakeClock
+    kind: str,
+    times: int,
+    calls: int,
+    service: Service,
+    server: RunningServer,
+    run_module: RunModule,
+    bindings_path: Path,
+    fast: FakeClock,
 ) -> None:
     """Every fault, once and for ever: exactly_once/test_fault_matrix.py."""
-    service.create_user(OWNER)  # A colleague's, with the same limits.
+    # A colleague's, with the same limits.
+    write_bindings(bindings_path, server.base_url, known=[service.create_user(OWNER).smtp_user_name])
     service.add_fault("addSmtp", kind, times=times)
     made = run_module("smtp_user", bindings_path=str(bindings_path), **BY_ALIAS, **BOTH_LIMITS)
     unused, user = service.users(OWNER)
@@ -102,7 +110,7 @@ def test_a_later_run_repeats_a_creation_that_was_not_carried_out(
     fast: FakeClock,
 ) -> None:
     service.create_user(OWNER, smtp_user_name="smtp1")
-    write_bindings(bindings_path, server.base_url, **intent("smtp1"))
+    write_bindings(bindings_path, server.base_url, **intent("smtp1"), known=["smtp1"])
     made = run_module("smtp_user", bindings_path=str(bindings_path), timeout=timeout, **BY_ALIAS, **BOTH_LIMITS)
     assert [operation["call"] for operation in made["operations"]] == ["addSmtp"]
     assert window <= sum(fast.slept) < 2 * window
@@ -147,15 +155,44 @@ def test_a_creation_that_no_listing_shows_is_not_repeated_without_limits(
     assert bindings_path.read_bytes() == content
 
 
-def test_absent_of_a_named_user_leaves_a_begun_creation_as_it_is(
+def test_a_named_user_is_the_alias_s_whatever_was_begun(
     service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
 ) -> None:
     service.create_user(OWNER, smtp_user_name="smtp1")
     write_bindings(bindings_path, server.base_url, **intent())
-    content = bindings_path.read_bytes()
     done = run_module("smtp_user", bindings_path=str(bindings_path), state="absent", **BY_NAME, **BY_ALIAS)
     assert done["operations"] == [DISABLE]
-    assert bindings_path.read_bytes() == content
+    assert read_bindings(bindings_path, server.base_url) == {"aliases": {"billing": "smtp1"}}
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check", "real"])
+def test_a_new_user_with_other_limits_is_not_taken_for_nobody(
+    check: bool, service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
+) -> None:
+    """A server may store less than it was asked for."""
+    service.create_user(OWNER, smtp_user_name="smtp1", hourly_limit=50)
+    write_bindings(bindings_path, server.base_url, **intent())
+    options = {"bindings_path": str(bindings_path), **BY_ALIAS, **BOTH_LIMITS}
+    refused = run_module("smtp_user", check=check, **options)
+    assert refused.failed and "has other limits: smtp1" in refused.msg
+    assert set(calls(service)) == {"listSmtp"}
+    # Each way that the message names leads on.
+    write_bindings(bindings_path, server.base_url, **intent(), known=["smtp1"])
+    made = run_module("smtp_user", check=check, **options)
+    assert [operation["call"] for operation in made["operations"]] == ["addSmtp"]
+    write_bindings(bindings_path, server.base_url, **intent())
+    adopted = run_module("smtp_user", check=check, **BY_NAME, **options)
+    assert [operation["parameters"] for operation in adopted["operations"]] == [{"hourly_limit": 100}]
+
+
+def test_the_user_itself_may_show_up_after_one_with_other_limits(
+    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
+) -> None:
+    service.create_user(OWNER, smtp_user_name="smtp1", hourly_limit=50)
+    write_bindings(bindings_path, server.base_url, **intent())
+    fast.meanwhile = lambda: service.create_user(OWNER, smtp_user_name="smtp2") if len(fast.slept) == 1 else None
+    settled = run_module("smtp_user", bindings_path=str(bindings_path), **BY_ALIAS, **BOTH_LIMITS)
+    assert (settled["smtp_user"]["smtp_user_name"], settled["operations"]) == ("smtp2", [])
 
 
 def test_a_user_is_bound_before_anything_else_can_fail(

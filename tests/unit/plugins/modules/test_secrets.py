@@ -14,7 +14,14 @@ from unittest.mock import Mock
 import pytest
 import requests
 import urllib3
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, TOKEN, FakeClock, RunModule, hidden
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
+    OWNER,
+    TOKEN,
+    FakeClock,
+    RunModule,
+    hidden,
+    write_bindings,
+)
 from simulator import RunningServer, Service
 
 LIMITS = {"total_limit": 1000, "hourly_limit": 100}
@@ -35,10 +42,11 @@ TOKENS = {
 @pytest.mark.parametrize("token", TOKENS.values(), ids=TOKENS)
 @pytest.mark.parametrize("inject", [True, False], ids=["with invocation", "without invocation"])
 def test_no_output_holds_the_token(
-    token: str, inject: bool, service: Service, run_module: RunModule, bindings_path: Path
+    token: str, inject: bool, service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
 ) -> None:
     service.add_account(OWNER, token)
     service.create_user(OWNER, smtp_user_name="smtp1")
+    write_bindings(bindings_path, server.base_url, known=["smtp1"])
     shared: dict[str, Any] = {"token": token, "bindings_path": str(bindings_path), "invocation": inject}
     ended = [
         run_module("smtp_user", alias="billing", **LIMITS, **shared),
@@ -173,10 +181,17 @@ def test_no_output_holds_current_password(service: Service, run_module: RunModul
     ],
 )
 def test_an_answer_that_is_not_understood_is_not_quoted(
-    call: str, fault: str, service: Service, run_module: RunModule, bindings_path: Path, fast: FakeClock
+    call: str,
+    fault: str,
+    service: Service,
+    server: RunningServer,
+    run_module: RunModule,
+    bindings_path: Path,
+    fast: FakeClock,
 ) -> None:
     """Whatever it was, it may have held passwords."""
     user = service.create_user(OWNER, smtp_user_name="smtp1")
+    write_bindings(bindings_path, server.base_url, known=["smtp1"])
     service.add_fault(call, fault, times=10)
     if call == "resetSmtpPassword":
         ended = run_module("smtp_password_reset", smtp_user_name="smtp1", max_age_days=1, bindings_path=str(bindings_path))

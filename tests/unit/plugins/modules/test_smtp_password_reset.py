@@ -178,11 +178,9 @@ def test_a_name_that_is_null_is_none_and_two_names_are_refused(
 
 
 def test_nothing_is_reset_where_the_time_of_it_could_not_be_kept(
-    account: Service, run_module: RunModule, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
+    account: Service, run_module: RunModule, bindings_path: Path, read_only: MakeReadOnly
 ) -> None:
-    bindings_path.parent.chmod(0o555)
-    # To root, who may run this, no folder is read-only.
-    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK or bool(os.stat(path).st_mode & 0o200))
+    read_only(bindings_path.parent)
     failed = run_module("smtp_password_reset", smtp_user_name=NAME, max_age_days=30, bindings_path=str(bindings_path))
     assert failed.failed
     assert "bindings_path cannot be written" in failed.msg
@@ -354,7 +352,7 @@ def test_a_reset_that_is_due_and_could_not_be_kept_does_not_happen(
     options = {"alias": "billing", "bindings_path": str(bindings_path), "current_password": OLD}
     assert run_module("smtp_password_reset", check=True, **options)["changed"] is True
     failed = run_module("smtp_password_reset", **options)
-    assert f"bindings_path cannot be written: no permission to write into {bindings_path.parent}" in failed.msg
+    assert f"bindings_path cannot be written: its folder is read-only, or not for this user: {bindings_path.parent}" in failed.msg
     assert password_of(account) == OLD
     assert account.calls("resetSmtpPassword") == []
 

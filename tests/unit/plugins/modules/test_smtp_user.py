@@ -42,8 +42,10 @@ class Row:
     there: bool = True
     status: str = "Enable"
     aliases: dict[str, str] = field(default_factory=dict)
+    known: list[str] = field(default_factory=list)
     operation: dict[str, Any] | None = None
     adopted: bool = False
+    renamed: bool = False
     after: dict[str, Any] = field(default_factory=dict)
     exists: bool = True
 
@@ -52,6 +54,7 @@ BY_NAME = {"smtp_user_name": "smtp1"}
 BY_ALIAS = {"alias": "billing"}
 BY_BOTH = {**BY_NAME, **BY_ALIAS}
 BOUND = {"billing": "smtp1"}
+RENAMED = {**BY_ALIAS, "renamed_from": "invoices"}
 
 ROWS = {
     "same limits, by name": Row({**BY_NAME, **BOTH_LIMITS}),
@@ -85,7 +88,29 @@ ROWS = {
         BY_ALIAS, aliases=BOUND, status="Disable", operation=edit(status="Enable"), after={"status": "Enable"}
     ),
     "creation": Row({**BY_ALIAS, **BOTH_LIMITS}, there=False, operation=ADD),
-    "creation beside a stranger with these limits": Row({**BY_ALIAS, **BOTH_LIMITS}, operation=ADD),
+    "creation beside an acknowledged user with these limits": Row({**BY_ALIAS, **BOTH_LIMITS}, known=["smtp1"], operation=ADD),
+    "creation beside a disabled user with these limits": Row(
+        {**BY_ALIAS, **BOTH_LIMITS}, status="Disable", aliases={"shop": "smtp9"}, operation=ADD
+    ),
+    "creation beside a bound user with these limits": Row({**BY_ALIAS, **BOTH_LIMITS}, aliases={"shop": "smtp1"}, operation=ADD),
+    "renamed": Row({**RENAMED, **BOTH_LIMITS}, aliases={"invoices": "smtp1"}, renamed=True),
+    "renamed, by both": Row({**RENAMED, **BY_NAME}, aliases={"invoices": "smtp1"}, renamed=True),
+    "renamed and a limit differs": Row(
+        {**RENAMED, "hourly_limit": 7},
+        aliases={"invoices": "smtp1"},
+        renamed=True,
+        operation=edit(hourly_limit=7),
+        after={"hourly_limit": 7},
+    ),
+    "renamed and absent": Row(
+        {**RENAMED, "state": "absent"},
+        aliases={"invoices": "smtp1"},
+        renamed=True,
+        operation=edit(status="Disable"),
+        after={"status": "Disable"},
+    ),
+    "renamed long ago": Row(RENAMED, aliases=BOUND),
+    "renamed from somebody who never was": Row({**RENAMED, **BOTH_LIMITS}, there=False, operation=ADD),
     "adoption": Row({**BY_BOTH, **BOTH_LIMITS}, adopted=True),
     "adoption without limits": Row(BY_BOTH, adopted=True),
     "adoption and a limit differs": Row(
@@ -107,8 +132,9 @@ ROWS = {
         {**BY_NAME, "state": "absent", "total_limit": 5}, operation=edit(status="Disable"), after={"status": "Disable"}
     ),
     "absent, both given, alias unbound": Row(
-        {**BY_BOTH, "state": "absent"}, operation=edit(status="Disable"), after={"status": "Disable"}
+        {**BY_BOTH, "state": "absent"}, adopted=True, operation=edit(status="Disable"), after={"status": "Disable"}
     ),
+    "absent, both given, alias unbound, disabled": Row({**BY_BOTH, "state": "absent"}, status="Disable", adopted=True),
     "absent, disabled": Row({**BY_NAME, "state": "absent", "total_limit": 5}, status="Disable"),
     "absent, alias unbound": Row({**BY_ALIAS, "state": "absent"}, exists=False),
     "absent, name not listed": Row({"smtp_user_name": "smtp9", "state": "absent"}, exists=False),
@@ -121,8 +147,8 @@ def prepare(row: Row, service: Service, server: RunningServer, bindings_path: Pa
     """Set up what a row finds."""
     if row.there:
         service.create_user(OWNER, smtp_user_name="smtp1", status=row.status)
-    if row.aliases:
-        write_bindings(bindings_path, server.base_url, aliases=row.aliases)
+    if row.aliases or row.known:
+        write_bindings(bindings_path, server.base_url, aliases=row.aliases, known=row.known)
 
 
 def calls_of(service: Service) -> list[str]:
@@ -137,9 +163,11 @@ def expected_user(row: Row, service: Service) -> dict[str, Any] | None:
     if not row.exists:
         return None
     user = next(user for user in service.users(OWNER) if (user.smtp_user_name != "smtp1") is (row.operation is ADD))
+    status = "Enable" if row.operation is ADD else row.status
     held = {name: getattr(user, name) for name in ("smtp_user_name", "status", "total_limit", "hourly_limit")}
-    assert held == {**held, "status": row.status, **BOTH_LIMITS, **row.after}
-    return {"alias": row.options["alias"] if row.adopted or row.operation is ADD else next(iter(row.aliases), None), **held}
+    assert held == {**held, "status": status, **BOTH_LIMITS, **row.after}
+    binds = row.adopted or row.renamed or row.operation is ADD
+    return {"alias": row.options["alias"] if binds else next(iter(row.aliases), None), **held}
 
 
 def expected_before(row: Row) -> dict[str, Any]:
@@ -165,9 +193,9 @@ def test_check_run_says_what_the_real_run_does_and_the_second_run_does_nothing(
     log = service.log
     writes = [row.operation["call"]] if row.operation else []
     assert calls_of(service) == ["listSmtp", *writes, *["listSmtp" for call in writes]]
-    assert check["changed"] is real["changed"] is (row.adopted or row.operation is not None)
+    assert check["changed"] is real["changed"] is (row.adopted or row.renamed or row.operation is not None)
     # Who has nothing to bind takes no lock.
-    assert Path(f"{bindings_path}.lock").exists() is (row.adopted or row.operation is ADD)
+    assert Path(f"{bindings_path}.lock").exists() is (row.adopted or row.renamed or row.operation is ADD)
 
     shown = expected_user(row, service)
     name = shown["smtp_user_name"] if shown else None
@@ -182,7 +210,8 @@ def test_check_run_says_what_the_real_run_does_and_the_second_run_does_nothing(
     assert real["diff"] == {"before": expected_before(row), "after": shown or {}}
     assert check["diff"] == {"before": expected_before(row), "after": check["smtp_user"] or {}}
     bindings = read_bindings(bindings_path, server.base_url) if bindings_path.exists() else {}
-    assert bindings.get("aliases", {}) == ({shown["alias"]: name} if shown and shown["alias"] else row.aliases)
+    others = {} if row.renamed else row.aliases
+    assert bindings.get("aliases", {}) == ({**others, shown["alias"]: name} if shown and shown["alias"] else row.aliases)
     assert "intents" not in bindings
     nothing_is_left_to_do(options, real["smtp_user"], service, run_module, bindings_path)
 
@@ -213,6 +242,18 @@ REFUSALS = {
         Row({"smtp_user_name": "smtp9", **BY_ALIAS, "state": "absent"}, aliases=BOUND),
         "is bound to smtp1",
     ),
+    "the file knows nobody": (Row({**BY_ALIAS, **BOTH_LIMITS}), "and there are 1: smtp1"),
+    "the file knows nobody, all are disabled": (Row({**BY_ALIAS, **BOTH_LIMITS}, status="Disable"), "there are 1: smtp1"),
+    "somebody has just these limits": (Row({**BY_ALIAS, **BOTH_LIMITS}, aliases={"shop": "smtp9"}), "smtp1 may be its user"),
+    "renamed, both bound": (
+        Row(RENAMED, aliases={**BOUND, "invoices": "smtp2"}),
+        'is bound to smtp1, and "invoices" of renamed_from to smtp2',
+    ),
+    "renamed, and bound to another": (
+        Row({**RENAMED, "smtp_user_name": "smtp9"}, aliases={"invoices": "smtp1"}),
+        'alias "billing" is bound to smtp1, not to smtp9',
+    ),
+    "renamed, user not listed": (Row(RENAMED, there=False, aliases={"invoices": "smtp1"}), "remove the binding"),
     "bound user not listed": (Row({**BY_ALIAS, **BOTH_LIMITS}, there=False, aliases=BOUND), "remove the binding"),
 }
 
@@ -242,79 +283,6 @@ def test_missing_user_message_says_where_the_binding_stands(
     refused = run_module("smtp_user", bindings_path=str(bindings_path), **BY_ALIAS)
     for part in (str(bindings_path), server.base_url, OWNER, "billing", "smtp1"):
         assert part in refused.msg
-
-
-VARIANTS = {
-    "as in the examples": Settings(),
-    "numeric_strings": Settings(numeric_strings=True),
-    "integer_status": Settings(integer_status=True),
-    "smtp_password in the listing": Settings(password_key="smtp_password"),
-    "no password in the listing": Settings(password_key=None),
-    "http_error_codes": Settings(http_error_codes=True, kind_key="type", omit_code=True, message_list=True),
-    "extra_fields": Settings(extra_fields=True),
-    "shuffle": Settings(shuffle=True),
-    "all at once": Settings(
-        numeric_strings=True,
-        integer_status=True,
-        password_key="smtp_password",
-        kind_key="type",
-        omit_code=True,
-        http_error_codes=True,
-        message_list=True,
-        extra_fields=True,
-        shuffle=True,
-    ),
-}
-
-
-@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
-def test_a_users_life_is_the_same_in_every_variant_of_the_api(
-    settings: Settings, service: Service, run_module: RunModule, bindings_path: Path
-) -> None:
-    service.settings = settings
-    for colleague in range(5):
-        service.create_user(OWNER, total_limit=colleague + 1)
-    options = {"bindings_path": str(bindings_path), "include_password": True, **BY_ALIAS}
-
-    created = run_module("smtp_user", **options, **BOTH_LIMITS)
-    name = created["smtp_user"]["smtp_user_name"]
-    password = next(user.smtp_password for user in service.users(OWNER) if user.smtp_user_name == name)
-    expected = {
-        "alias": "billing",
-        "smtp_user_name": name,
-        "status": "Enable",
-        **BOTH_LIMITS,
-        "smtp_password": password if settings.password_key else None,
-    }
-    assert created["smtp_user"] == expected
-    for wanted, difference in (
-        (BOTH_LIMITS, {}),
-        ({"total_limit": 5}, {"total_limit": 5}),
-        ({"state": "absent"}, {"status": "Disable"}),
-        ({"state": "present"}, {"status": "Enable"}),
-    ):
-        service.clear_log()
-        ended = run_module("smtp_user", **options, **wanted)
-        expected = {**expected, **difference}
-        assert ended["smtp_user"] == expected
-        assert isinstance(ended["smtp_user"]["total_limit"], int)
-        assert isinstance(ended["smtp_user"]["hourly_limit"], int)
-        assert calls_of(service) == (["listSmtp", "editSmtp", "listSmtp"] if difference else ["listSmtp"])
-
-
-@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS)
-def test_an_error_answer_is_told_in_every_variant_of_the_api(settings: Settings, service: Service, run_module: RunModule) -> None:
-    service.settings = settings
-    failed = run_module("smtp_user", token="wrong-token", **BY_NAME)
-    assert failed.failed
-    assert failed["error"] == {
-        "call": "listSmtp",
-        "name": "AuthenticationError",
-        "code": None if settings.omit_code else -1,
-        "message": "Owner Id and Token MisMatch" if settings.http_error_codes else "Token MissMatch",
-        "http_status": 401 if settings.http_error_codes else 200,
-    }
-    assert calls_of(service) == ["listSmtp"]
 
 
 def test_the_password_is_shown_only_when_asked_for(service: Service, run_module: RunModule) -> None:

@@ -104,10 +104,10 @@ def warned(shown: ModuleResult) -> str:
     return json.dumps(shown.result.get("warnings", []))
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{"aliases": ["billing"]}, {"aliases": ["old"]}, {"smtp_user_names": ["smtp1"]}, {"smtp_user_names": []}, {"bindings_path": None}],
-)
+SOME = [{"aliases": ["billing"]}, {"aliases": ["seen"]}, {"smtp_user_names": ["smtp1"]}, {"smtp_user_names": []}]
+
+
+@pytest.mark.parametrize("options", [*SOME, {"bindings_path": None}])
 def test_bound_users_who_are_not_listed_are_named_where_everybody_is_asked_for(
     options: dict[str, Any], account: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
 ) -> None:

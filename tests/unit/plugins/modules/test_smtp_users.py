@@ -26,16 +26,16 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
 from simulator import RunningServer, Service, Settings
 
 LIMITS = {"total_limit": 1000, "hourly_limit": 100}
-NO_ACTION = dict.fromkeys(["failed", "created", "adopted", "disabled", "enabled", "updated", "unchanged"], 0)
+NO_ACTION = dict.fromkeys(["failed", "created", "adopted", "renamed", "disabled", "enabled", "updated", "unchanged"], 0)
 
 
 @pytest.fixture
 def account(service: Service, server: RunningServer, bindings_path: Path) -> Service:
-    """smtp1 (bound to "bound"), smtp2 and smtp3 (as created by hand), smtp4 (disabled, bound to "off")."""
+    """smtp1 (bound to "bound"), smtp2 and smtp3 (created by hand and acknowledged), smtp4 (disabled, bound to "off")."""
     for name in ("smtp1", "smtp2", "smtp3"):
         service.create_user(OWNER, smtp_user_name=name, **LIMITS)
     service.create_user(OWNER, smtp_user_name="smtp4", status="Disable", **LIMITS)
-    write_bindings(bindings_path, server.base_url, aliases={"bound": "smtp1", "off": "smtp4"})
+    write_bindings(bindings_path, server.base_url, aliases={"bound": "smtp1", "off": "smtp4"}, known=["smtp2", "smtp3"])
     return service
 
 
@@ -195,6 +195,7 @@ def test_purge_disables_all_others_and_leaves_the_excluded(run_module: RunModule
     options = {
         "users": [{"alias": "bound"}],
         "purge": True,
+        "purge_scope": "account",
         "purge_exclude": ["*7", "smtp[2]", "op?8"],
         "bindings_path": str(bindings_path),
     }
@@ -220,8 +221,8 @@ def test_purge_disables_all_others_and_leaves_the_excluded(run_module: RunModule
 def test_purge_spares_users_that_are_created_or_adopted_in_the_same_run(
     run_module: RunModule, account: Service, bindings_path: Path
 ) -> None:
-    users = [{"alias": "new", **LIMITS}, {"alias": "a", "smtp_user_name": "smtp2"}, {"alias": "off", "state": "absent"}]
-    done = run_module("smtp_users", users=users, purge=True, bindings_path=str(bindings_path))
+    users = [{"alias": "new", "total_limit": 1, "hourly_limit": 1}, {"alias": "a", "smtp_user_name": "smtp2"}]
+    done = run_module("smtp_users", users=users, purge=True, purge_scope="account", bindings_path=str(bindings_path))
     name = done["smtp_users"][0]["smtp_user_name"]
     assert {user for user, (status, unused, unused2) in held(account).items() if status == "Enable"} == {name, "smtp2"}
 
@@ -339,7 +340,7 @@ def test_a_begun_creation_does_not_take_the_user_of_another(
     fast: FakeClock,
 ) -> None:
     left = {"smtp_user_names": sorted(held(account)), **LIMITS}
-    write_bindings(bindings_path, server.base_url, intents={"x": left, "y": left})
+    write_bindings(bindings_path, server.base_url, intents={"x": left, "y": left}, known=sorted(held(account)))
     account.create_user(OWNER, smtp_user_name="orphan", **LIMITS)
     users = [{"alias": "x", **LIMITS}, other]
     for check in (True, False):
@@ -363,7 +364,7 @@ def test_edits_and_purge_need_no_lock(run_module: RunModule, account: Service, b
     """They may take long; whoever wants to create meanwhile must not wait for them."""
     seen = set()
     account.before_call = lambda call, owner_id: seen.add((call, is_locked(bindings_path)))
-    users = [{"alias": "new", **LIMITS}, {"smtp_user_name": "smtp2", "hourly_limit": 1}]
+    users = [{"alias": "new", "total_limit": 1, "hourly_limit": 1}, {"smtp_user_name": "smtp2", "hourly_limit": 1}]
     assert not run_module("smtp_users", users=users, purge=True, bindings_path=str(bindings_path)).failed
     assert seen == {("listSmtp", True), ("addSmtp", True), ("editSmtp", False), ("listSmtp", False)}
 

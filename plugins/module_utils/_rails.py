@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A whole account's plan, and what it must never do: create who may be there, disable who was not meant. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ansible_collections.sendclean.email.plugins.module_utils._model import ENABLE, Bindings, Listing, Purge, User, Wanted
+from ansible_collections.sendclean.email.plugins.module_utils._planner import (
+    Plan,
+    may_be_of,
+    plan_account,
+    plan_user,
+    refuse,
+    renames,
+)
+
+# So many names are told; what is more is counted.
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class AccountPlan:
+    """What has to be done in an account: a plan for each wanted user, then one for each user that is purged.
+
+    ``unclaimed`` are the enabled users that nobody is bound to and nobody asks for, ``warnings`` sentences for people.
+    """
+
+    plans: list[Plan]
+    unclaimed: list[str]
+    warnings: list[str]
+
+
+def plan_run(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings, purge: Purge | None = None) -> AccountPlan:
+    """Plan a run. Raises RefusedError with all that cannot or must not be done."""
+    plans = plan_account(wanted, listing, bindings)
+    bindings = bindings.with_moves(renames(wanted, bindings))
+    refuse(creation_problems(plans, listing, bindings))
+    warnings = []
+    if purge:
+        purged = plan_purge(plans, listing, bindings, purge)
+        refuse(purge_problems(plans, purged, listing, bindings, purge))
+        plans += purged
+        matched = {pattern for pattern in purge.exclude for name in listing if fnmatchcase(name, pattern)}
+        warnings = [
+            f"purge_exclude: {pattern} matches no user of the account" for pattern in purge.exclude if pattern not in matched
+        ]
+    return AccountPlan(plans, [user.smtp_user_name for user in _strangers(plans, listing, bindings)], warnings)
+
+
+def _strangers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> list[User]:
+    """Return the enabled users that nobody is bound to and no plan is about, by name."""
+    named = {plan.user.smtp_user_name for plan in plans if plan.user}
+    unnamed = (user for name, user in sorted(listing.items()) if name not in named)
+    return [user for user in unnamed if user.status == ENABLE and bindings.alias_of(user.smtp_user_name) is None]
+
+
+# ---- who may be there already --------------------------------------------------------------------------------------
+
+
+def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> Iterator[tuple[str, str]]:
+    """Yield why users must not be created: a lost, old or foreign bindings file does not know of those that are there."""
+    creations = [plan for plan in plans if plan.create]
+    if not creations:
+        return
+    if listing and not bindings.knows_somebody and not any(plan.adopt for plan in plans):
+        aliases = _some([f'"{plan.wanted.alias}"' for plan in creations])
+        yield (
+            "",
+            f"nobody is created for {aliases}: {bindings.path} knows none of the account's users, and there are "
+            f"{len(listing)}: {_some(sorted(listing))}. If the file was lost or is another one, they would be made again. "
+            + _ways_on(bindings),
+        )
+        return
+    strangers = [
+        user
+        for user in _strangers(plans, listing, bindings)
+        if user.smtp_user_name not in bindings.known
+        and not any(may_be_of(begun, user) for begun in bindings.intents.values())
+    ]
+    alike: dict[tuple[int | None, int | None], list[str]] = {}
+    for user in strangers:
+        alike.setdefault((user.total_limit, user.hourly_limit), []).append(user.smtp_user_name)
+    for plan in creations:
+        names = alike.get((plan.wanted.total_limit, plan.wanted.hourly_limit))
+        if names:
+            yield (
+                plan.wanted.place,
+                f'nobody is created for alias "{plan.wanted.alias}": {_some(names)} may be its user, enabled, with just these '
+                f"limits, and bound to nobody in {bindings.path}. If the file is an old one, the user would be made again. "
+                + _ways_on(bindings),
+            )
+
+
+def _ways_on(bindings: Bindings) -> str:
+    """Say what leads on, and where the bindings may be."""
+    elsewhere = (
+        f"The file has the same owner_id under {_some(bindings.elsewhere)}: check api_url and app_domain. "
+        if bindings.elsewhere
+        else ""
+    )
+    return (
+        f"{elsewhere}Restore the file; or adopt who is there (playbook sendclean.email.recover, a list from "
+        "sendclean.email.export, or smtp_user_name beside the alias); or, if they are somebody else's, run the playbook "
+        "sendclean.email.acknowledge once"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+# ---- who was not meant ---------------------------------------------------------------------------------------------
+
+
+def plan_purge(plans: Sequence[Plan], listing: Listing, bindings: Bindings, purge: Purge) -> list[Plan]:
+    """Return what disables every enabled user in the purge's scope that no plan is about and no pattern spares."""
+    named = {plan.user.smtp_user_name for plan in plans if plan.user}
+    unwanted = [
+        name
+        for name, user in sorted(listing.items())
+        if user.status == ENABLE
+        and name not in named
+        and (purge.scope == "account" or bindings.alias_of(name) is not None)
+        and not any(fnmatchcase(name, pattern) for pattern in purge.exclude)
+    ]
+    return [plan_user(Wanted(smtp_user_name=name, state="absent"), listing, bindings) for name in unwanted]
+
+
+def purge_problems(
+    plans: Sequence[Plan], purged: Sequence[Plan], listing: Listing, bindings: Bindings, purge: Purge
+) -> Iterator[tuple[str, str]]:
+    """Yield why users must not be purged: too many, some that may just have another alias now, or by a file that knows nobody."""
+    if purge.scope == "account" and not bindings.aliases and any(plan.wanted.alias is not None for plan in plans):
+        yield (
+            "purge",
+            f"is refused with purge_scope account, since {bindings.path} binds nobody of the account: all users but those that "
+            f"users names would be disabled. {_ways_on(bindings)}",
+        )
+        return
+    names = [plan.user.smtp_user_name for plan in purged if plan.user]
+    enabled = sum(1 for user in listing.values() if user.status == ENABLE)
+    most = purge.most(enabled)
+    if len(names) > most:
+        yield (
+            "purge",
+            f"would disable {len(names)} of {enabled} enabled users, and purge_limit {purge.limit} lets {most} pass: "
+            f"{', '.join(names)}. If all of them are meant, give purge_limit: {len(names)} for this run",
+        )
+    alike = {(plan.wanted.total_limit, plan.wanted.hourly_limit): plan.wanted for plan in plans if plan.create}
+    for plan in purged:
+        wanted = alike.get((plan.user.total_limit, plan.user.hourly_limit)) if plan.user and plan.alias is not None else None
+        if wanted:
+            yield (
+                wanted.place or "alias",
+                f'"{wanted.alias}" would be created while purge disables {names[purged.index(plan)]}, bound to "{plan.alias}", '
+                f"with just these limits. If the alias has another name now, give renamed_from: {plan.alias}; if not, give "
+                f"{plan.alias} state: absent, or purge in a run of its own",
+            )

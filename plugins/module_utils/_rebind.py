@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which user an alias means by a person's word: bind, unbind, acknowledge, and see who is who. No write call is made."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, list_with_young
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._client import Client
+from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
+from ansible_collections.sendclean.email.plugins.module_utils._planner import created_since, refuse
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a person says: aliases to bind, aliases to unbind, users that are somebody else's."""
+
+    bind: Mapping[str, str] = field(default_factory=dict)
+    unbind: Sequence[str] = ()
+    acknowledge: Sequence[str] = ()
+
+    def applied_to(self, bindings: Bindings) -> Bindings:
+        """Return the bindings as they are then."""
+        aliases = {alias: name for alias, name in bindings.aliases.items() if alias not in self.unbind}
+        return replace(
+            bindings,
+            aliases={**aliases, **self.bind},
+            intents={alias: intent for alias, intent in bindings.intents.items() if alias not in self.bind},
+            known=(bindings.known | {*self.acknowledge}) - {*self.bind.values()},
+        )
+
+
+def rebind(client: Client, file: BindingsFile, word: Word, check_mode: bool) -> dict[str, Any]:
+    """Do what is said, and return the task's result. Raises RefusedError with all that cannot be, and does nothing then."""
+    asked = word != Word()
+    with file.lock() if asked and not check_mode else contextlib.nullcontext():
+        before = file.read()
+        listing = client.list_smtp() if check_mode else list_with_young(client, before, before.aliases)
+        refuse(problems(word, listing, before))
+        after = word.applied_to(before)
+        changed = (after.aliases, after.known) != (before.aliases, before.known)
+        if changed and not check_mode:
+            file.rebind(word.bind, word.unbind, word.acknowledge)
+    return {
+        "changed": changed,
+        **shown(listing, after),
+        "diff": {"before": _facts(before), "after": _facts(after)},
+    }
+
+
+def problems(word: Word, listing: Listing, bindings: Bindings) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with what is said, each with its place."""
+    taken: dict[str, str] = {}
+    for alias, name in word.bind.items():
+        place = f"bindings[{alias}]"
+        bound = bindings.aliases.get(alias)
+        owner = bindings.alias_of(name)
+        if alias in word.unbind:
+            yield place, f'"{alias}" is in unbind, too: keep one of the two'
+        elif bound not in (None, name):
+            yield place, f"the alias is bound to {bound}, not to {name}: unbind it first, if that is meant"
+        if name in taken:
+            yield place, f'{name} is given to "{taken[name]}", too: a user has one alias'
+        elif name not in listing:
+            yield place, f"{name} is not in the account: check the name, owner_id and the base URL"
+        elif owner not in (None, alias) and owner not in word.unbind:
+            yield place, f'{name} already has the alias "{owner}": a user has one alias, unbind that one first if this is meant'
+        taken[name] = alias
+    for index, name in enumerate(word.acknowledge):
+        place, owner = f"acknowledge[{index}]", bindings.alias_of(name)
+        if name not in listing:
+            yield place, f"{name} is not in the account: check the name, owner_id and the base URL"
+        elif name in taken or (owner is not None and owner not in word.unbind):
+            yield place, f'{name} has the alias "{taken.get(name, owner)}", so it is nobody else\'s: take it out'
+
+
+def shown(listing: Listing, bindings: Bindings) -> dict[str, Any]:
+    """Return who is who in an account."""
+    return {
+        "bindings": dict(sorted(bindings.aliases.items())),
+        "unclaimed": sorted(name for name in listing if bindings.alias_of(name) is None),
+        "known": sorted(bindings.known),
+        "unlisted": sorted(alias for alias, name in bindings.aliases.items() if name not in listing),
+        "begun": {
+            alias: {
+                "total_limit": intent.total_limit,
+                "hourly_limit": intent.hourly_limit,
+                "smtp_user_names": created_since(intent, listing, bindings),
+                "age_days": age_in_days(intent.time),
+            }
+            for alias, intent in sorted(bindings.intents.items())
+        },
+        "password_age_days": {
+            alias: age_in_days(bindings.password_times.get(name)) for alias, name in sorted(bindings.aliases.items())
+        },
+    }
+
+
+def _facts(bindings: Bindings) -> dict[str, Any]:
+    return {"bindings": dict(bindings.aliases), "known": sorted(bindings.known)}
