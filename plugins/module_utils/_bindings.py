@@ -40,6 +40,7 @@ class BindingsFile:
         self.path = path
         self._file = DurableFile(path, "bindings_path", BindingsError)
         self._account = (base_url, owner_id)
+        self.changed_at = self._file.changed_at
         # What this object wrote last, as long as nobody else has written since.
         self._document: dict[str, Any] | None = None
 

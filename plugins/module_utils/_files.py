@@ -64,6 +64,13 @@ class DurableFile:
         self._content = self._read()
         return self._content
 
+    def changed_at(self) -> int:
+        """Return when the file was changed, in nanoseconds of whatever clock the file system has; 0 where that is not known."""
+        try:
+            return os.stat(self._target).st_mtime_ns
+        except OSError:
+            return 0
+
     def is_as_left(self) -> bool:
         """Whether the file still holds what this object has last read or written.
 

@@ -72,19 +72,18 @@ def reset_password(client: Client, file: BindingsFile | None, params: Mapping[st
 
 def _to_come(client: Client, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Return what a dry run can say of an alias that has no user yet: a task before this one may create it."""
+    alias = params["alias"]
     if not check_mode:
-        raise RefusedError(
-            f'alias "{params["alias"]}" has no user in bindings_path: create or adopt one with sendclean.email.smtp_user'
-        )
+        raise RefusedError(f'alias "{alias}" has no user in bindings_path: create or adopt one with sendclean.email.smtp_user')
     # As every dry run does: an account that cannot be listed is a failure here, too.
     client.list_smtp()
     # A user who has just been created has a password of no age, which nobody knows.
     due = params["current_password"] is None and not params["max_age_days"]
     warning = (
-        f'alias "{params["alias"]}" has no user in bindings_path yet: the real run fails unless an earlier task creates or '
+        f'alias "{alias}" has no user in bindings_path yet: the real run fails unless an earlier task creates or '
         "adopts one. Here it counts as created: an adopted user's password is of unknown age, which max_age_days lets through"
     )
-    return {"smtp_user_name": None, "alias": params["alias"], "changed": due, "warnings": [warning]}
+    return {"smtp_user_name": None, "alias": alias, "changed": due, "warnings": [warning]}
 
 
 def _list(client: Client, bindings: Bindings, smtp_user_name: str, replaced: str | None) -> Listing:

@@ -118,9 +118,7 @@ def wanted_users(
     return names
 
 
-def select(
-    users: Mapping[str, str | None], listing: Listing, stored: Credentials, answered: Mapping[str, str]
-) -> Selection:
+def select(users: Mapping[str, str | None], listing: Listing, stored: Credentials, answered: Mapping[str, str]) -> Selection:
     """Return what to store of these users. ``answered`` are passwords, by name, that resets of the run were answered."""
     credentials: dict[str, Mapping[str, str]] = {}
     mute = []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import keyword
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,8 +31,10 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._vault import Secr
 
 def store(params: Mapping[str, Any], secrets: Secrets, check_mode: bool) -> dict[str, Any]:
     """Keep the file in step, and return the task's result."""
+    params = {**params, "answered_passwords": params["answered_passwords"] or {}}
     _check(params)
     connection, path, variable = connection_from(params), params["bindings_path"], params["variable"]
+    client = Client(connection)
     file = BindingsFile(path, connection.base_url, connection.owner_id) if path else None
     dest = DurableFile(params["dest"], "dest", CredentialsError, folder_may_be_missing=check_mode)
     # Under the lock from before the listing on: what an older listing shows does not replace what a newer one has.
@@ -44,7 +45,11 @@ def store(params: Mapping[str, Any], secrets: Secrets, check_mode: bool) -> dict
         old = parse(dest.path, text, variable)
         bindings = file.read() if file else Bindings()
         stored = old.credentials or {}
-        listing = Client(connection).list_smtp() if check_mode else _list(Client(connection), bindings, stored, params)
+        if check_mode:
+            listing: Listing = client.list_smtp()
+        else:
+            is_newer = file is not None and dest.changed_at() >= file.changed_at()
+            listing = _list(client, bindings, stored, params, is_newer)
         selection = _select(listing, bindings, stored, params, check_mode)
         difference = compare(stored, selection.credentials)
         if difference or old.credentials is None:
@@ -70,45 +75,35 @@ def store(params: Mapping[str, Any], secrets: Secrets, check_mode: bool) -> dict
     }
 
 
-def _list(client: Client, bindings: Bindings, stored: Credentials, params: Mapping[str, Any]) -> Listing:
-    """List the account until it shows, of the users whose password is young, the newest one."""
-    aliases, names, path = params["aliases"], params["smtp_user_names"], params["bindings_path"]
+def _list(client: Client, bindings: Bindings, stored: Credentials, params: Mapping[str, Any], is_newer: bool) -> Listing:
+    """List the account until it shows, of the users whose password is young, the newest one.
+
+    ``is_newer``: what is stored is newer than the bindings, and so as new as the last change that they know of.
+    """
+    aliases, names, answered = params["aliases"], params["smtp_user_names"], params["answered_passwords"]
     asked = list(bindings.aliases) if aliases is names is None else [*(aliases or ()), *(names or ())]
     passwords = {fields["smtp_user_name"]: fields["smtp_password"] for fields in stored.values()}
-    answered = params["answered_passwords"] or {}
-    # What was stored after the last change of the bindings is as new as what they know of.
-    known = passwords if path and _is_newer(params["dest"], path) else {}
 
     def settled(user: User) -> bool:
         name, shown = user.smtp_user_name, user.password
         if name in answered:
             return shown in (answered[name], passwords.get(name))
         # A user who is not stored yet has mostly been created a moment ago, and has had one password.
-        return name not in passwords or shown == known.get(name)
+        return name not in passwords or (is_newer and shown == passwords[name])
 
     return list_with_young(client, bindings, asked, settled)
 
 
-def _is_newer(path: str, other: str) -> bool:
-    """Say whether a file was changed after another one. Where that cannot be told, it was not."""
-    try:
-        return os.stat(path).st_mtime_ns >= os.stat(other).st_mtime_ns
-    except OSError:
-        return False
-
-
-def _select(
-    listing: Listing, bindings: Bindings, stored: Credentials, params: Mapping[str, Any], check_mode: bool
-) -> Selection:
+def _select(listing: Listing, bindings: Bindings, stored: Credentials, params: Mapping[str, Any], check_mode: bool) -> Selection:
     """Return what is to be stored. Raises RefusedError."""
-    aliases, names = params["aliases"], params["smtp_user_names"]
+    aliases, names, variable = params["aliases"], params["smtp_user_names"], params["variable"]
     users = wanted_users(listing, bindings, aliases, names, check_mode)
     if stored and not users:
         raise RefusedError(
-            f"bindings_path has no alias for this account, which would remove all users from {params['variable']} in dest: "
+            f"bindings_path has no alias for this account, which would remove all users from {variable} in dest: "
             "check bindings_path and owner_id. If that is meant, remove dest"
         )
-    selection = select(users, listing, stored, params["answered_passwords"] or {})
+    selection = select(users, listing, stored, params["answered_passwords"])
     if selection.mute and (aliases or names or len(selection.mute) == len(users)):
         raise RefusedError(
             f"listSmtp shows no password, or one that is no text, for {', '.join(map(ascii, selection.mute))}; nothing was "
@@ -143,6 +138,6 @@ def _check(params: Mapping[str, Any]) -> None:
         raise OptionError("aliases" if names is None else "smtp_user_names", "is empty: name somebody or leave it out")
     if aliases is None and names is None and params["bindings_path"] is None:
         raise OptionError("bindings_path", "must be given unless smtp_user_names says which users are meant")
-    for name, password in (params["answered_passwords"] or {}).items():
+    for name, password in params["answered_passwords"].items():
         if not isinstance(password, str) or not password.strip():
             raise OptionError("answered_passwords", f"has no password, which is text, for {name}: leave the user out")
