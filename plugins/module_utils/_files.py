@@ -40,7 +40,7 @@ class DurableFile:
     something is done elsewhere, that it can be written down.
     """
 
-    def __init__(self, path: str, option: str, error: type[SendCleanError]) -> None:
+    def __init__(self, path: str, option: str, error: type[SendCleanError], folder_may_be_missing: bool = False) -> None:
         if "\0" in path:
             raise OptionError(option, "holds a null character, which no path may")
         self.path = path
@@ -54,6 +54,7 @@ class DurableFile:
         # What this object has last read or written there. None: there was no file.
         self._content: bytes | None = None
         folder = os.path.dirname(self._target)
+        self.folder_error: OptionError | None = None
         try:
             is_folder = stat.S_ISDIR(os.stat(folder).st_mode)
         except OSError as exc:
@@ -61,12 +62,21 @@ class DurableFile:
                 raise OptionError(option, f"lies in a folder that cannot be looked into: {exc.strerror}: {folder}") from None
             is_folder = False
         if not is_folder:
-            raise OptionError(option, f"lies in a folder that does not exist: {folder}. Create the folder")
+            self.folder_error = OptionError(option, f"lies in a folder that does not exist: {folder}. Create the folder")
+            if not folder_may_be_missing:
+                raise self.folder_error
 
     def read(self) -> bytes | None:
         """Return what is in the file, None where there is none yet."""
         self._content = self._read()
         return self._content
+
+    def changed_at(self) -> int:
+        """Return when the file was changed, in nanoseconds of whatever clock the file system has; 0 where that is not known."""
+        try:
+            return os.stat(self._target).st_mtime_ns
+        except OSError:
+            return 0
 
     def is_as_left(self) -> bool:
         """Whether the file still holds what this object has last read or written.

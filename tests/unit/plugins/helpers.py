@@ -70,6 +70,7 @@ class ModuleResult:
 
 
 RunModule = Callable[..., ModuleResult]
+MakeReadOnly = Callable[[Path], None]
 
 
 def hidden(secret: str, output: str) -> bool:
@@ -160,8 +161,8 @@ def durable(path: Path) -> DurableFile:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock of an account in a bindings file."""
-    for place in path.parent.glob(f"{path.name}.*.lock"):
+    """Whether somebody holds the lock of a file, or that of an account in it."""
+    for place in path.parent.glob(f"{path.name}*.lock"):
         with open(place, "a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
