@@ -151,8 +151,7 @@ def held(service: Service) -> dict[str, tuple[str, int, int]]:
 
 def bind(file: BindingsFile, alias: str = "billing", name: str = "smtp1") -> None:
     """Change a bindings file."""
-    with file.lock():
-        file.bind(alias, name)
+    file.bind(alias, name)
 
 
 def durable(path: Path) -> DurableFile:

@@ -27,8 +27,9 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE,
 HOLDER = """
 import sys
 sys.path[:0] = sys.argv[4:]
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
-with BindingsFile(sys.argv[1], *sys.argv[2:4]).lock():
+from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
+from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
+with DurableFile(sys.argv[1], "bindings_path", BindingsError).lock():
     print("locked", flush=True)
     sys.stdin.read()
 """
@@ -91,8 +92,8 @@ def test_a_holder_that_was_killed_blocks_nobody(holder: subprocess.Popen[str], f
     assert file.read().aliases == {"billing": "smtp1"}
 
 
-def test_the_lock_keeps_another_thread_out(file: BindingsFile, bindings_path: Path) -> None:
-    other = BindingsFile(str(bindings_path), BASE, OWNER)
+def test_the_lock_keeps_another_thread_out(bindings_path: Path) -> None:
+    other = durable(bindings_path)
     refused = []
 
     def try_it() -> None:
@@ -102,7 +103,7 @@ def test_the_lock_keeps_another_thread_out(file: BindingsFile, bindings_path: Pa
         except BindingsError as error:
             refused.append(str(error))
 
-    with file.lock():
+    with durable(bindings_path).lock():
         thread = threading.Thread(target=try_it)
         thread.start()
         thread.join()
@@ -111,7 +112,7 @@ def test_the_lock_keeps_another_thread_out(file: BindingsFile, bindings_path: Pa
 
 
 def test_a_lock_whose_file_was_removed_while_waiting_guards_nothing_and_is_taken_anew(
-    file: BindingsFile, bindings_path: Path, monkeypatch: pytest.MonkeyPatch, fast: FakeClock
+    bindings_path: Path, monkeypatch: pytest.MonkeyPatch, fast: FakeClock
 ) -> None:
     lock = Path(f"{bindings_path}.lock")
     real = fcntl.flock
@@ -124,20 +125,21 @@ def test_a_lock_whose_file_was_removed_while_waiting_guards_nothing_and_is_taken
             lock.unlink()
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with file.lock():
+    with durable(bindings_path).lock():
         assert lock.exists()
         assert removed
-        with pytest.raises(BindingsError), BindingsFile(str(bindings_path), BASE, OWNER).lock(timeout=0.1):
+        with pytest.raises(BindingsError), durable(bindings_path).lock(timeout=0.1):
             pass
 
 
-def test_the_lock_is_free_again_after_a_failure(file: BindingsFile) -> None:
+def test_the_lock_is_free_again_after_a_failure(bindings_path: Path) -> None:
+    file = durable(bindings_path)
     with pytest.raises(ZeroDivisionError), file.lock():
         raise ZeroDivisionError
     with file.lock(timeout=0):
         pass
     with pytest.raises(RuntimeError):
-        file.bind("billing", "smtp1")
+        file.replace(b"")
 
 
 def test_a_lock_that_cannot_be_taken_at_all_is_told(file: BindingsFile, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,10 +38,10 @@ every_oddity = pytest.mark.parametrize("fields", ODD_FIELDS.values(), ids=ODD_FI
 
 @pytest.fixture
 def account(service: Service, server: RunningServer, bindings_path: Path, fast: FakeClock) -> Service:
-    """smtp1 is billing, smtp2 is shop, smtp3 is nobody's; waiting takes no time."""
+    """smtp1 is billing, smtp2 is shop, smtp3 is somebody else's; waiting takes no time."""
     for number in (1, 2, 3):
         service.create_user(OWNER, smtp_user_name=f"smtp{number}", smtp_password=f"passw0rd{number}", **LIMITS)
-    write_bindings(bindings_path, server.base_url, aliases={"billing": "smtp1", "shop": "smtp2"})
+    write_bindings(bindings_path, server.base_url, aliases={"billing": "smtp1", "shop": "smtp2"}, known=["smtp3"])
     return service
 
 
@@ -96,7 +96,11 @@ def test_a_purge_leaves_a_user_of_unknown_status_alone(account: Service, run_mod
     account.create_user(OWNER, smtp_user_name="smtp4", **LIMITS)
     account.settings = Settings(listing_fields={"smtp3": {"status": "Suspended"}})
     result = run_module(
-        "smtp_users", bindings_path=str(bindings_path), users=[{"alias": "billing"}, {"alias": "shop"}], purge=True
+        "smtp_users",
+        bindings_path=str(bindings_path),
+        users=[{"alias": "billing"}, {"alias": "shop"}],
+        purge=True,
+        purge_scope="account",
     )
     assert [operation["smtp_user_name"] for operation in result["operations"]] == ["smtp4"]
     assert held(account)["smtp3"][0] == "Enable"
