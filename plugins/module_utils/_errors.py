@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -101,3 +101,11 @@ class CallError(SendCleanError):
                 "http_status": self.http_status,
             }
         }
+
+
+class RoleError(SendCleanError):
+    """Variables of the role cannot be used, or contradict what the account shows. Each problem is a message of its own."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)

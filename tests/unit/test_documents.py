@@ -118,10 +118,10 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
     ("library", "rooms"),
     [
         ("requests", {"_client"}),
-        ("ansible", {"_module", "_vault", "action"}),
+        ("ansible", {"_control_node", "_module", "_role", "_vault", "action", "modules"}),
         ("yaml", {"_credentials"}),
         ("fcntl", {"_files"}),
-        ("os", {"_disk", "_files", "_options", "action"}),
+        ("os", {"_disk", "_files", "_options", "_role", "_steps", "action"}),
     ],
 )
 def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:

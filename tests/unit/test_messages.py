@@ -45,6 +45,13 @@ NO_MESSAGES = {
     'accounts, "<base_url>", "<owner_id>", aliases in <path>',
     "give a base URL such as https://api.sendclean.net/v1.0",
     "The answer <problem>",
+    # What the role tells, and lines of the file that it exports.
+    "Nobody has a new password",
+    "These users have<dry> a new password, redeploy what uses it: <rotated>",
+    "(in the real run)",
+    "# The SMTP users of <host>, exported by sendclean.email.export",
+    "smtp_users_list: []",
+    "state: absent",
     # A line of the diff, and the first words of Ansible's own message.
     "encrypted with vault ID <vault_id>",
     "Unsupported parameters for (<action>)",

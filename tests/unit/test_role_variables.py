@@ -14,6 +14,8 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.sendclean.email.plugins.plugin_utils import _role
+from ansible_collections.sendclean.email.plugins.plugin_utils._role import place_problems
 
 try:
     from ansible.template import trust_as_template
@@ -36,6 +38,12 @@ def evaluated(name: str, variables: dict[str, Any]) -> Any:
     return Templar(DataLoader(), variables={**trusted, **variables}).template(trusted[name])
 
 
+def problems_of(variables: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the place that a run with these variables takes."""
+    place = evaluated("smtp_users_bindings_path", variables) or None
+    return list(place_problems(place, "production", variables.get("ansible_inventory_sources", [])))
+
+
 @pytest.mark.parametrize(
     ("folder", "sources", "place"),
     [
@@ -56,7 +64,7 @@ def test_the_bindings_file_lies_beside_the_inventory(folder: str, sources: list[
     inventory = {"inventory_dir": f"{tmp_path / folder}", "ansible_inventory_sources": given}
 
     assert evaluated("smtp_users_bindings_path", inventory) == f"{tmp_path / place}/sendclean_bindings.json"
-    assert evaluated("__smtp_users_place_problems", inventory) == []
+    assert problems_of(inventory) == []
 
 
 @pytest.mark.parametrize("place", ["inventories/production", "inventories", "."])
@@ -69,15 +77,15 @@ def test_a_bindings_file_that_is_there_is_found_from_a_folder_and_from_a_file(pl
         inventory = {"inventory_dir": str(folder), "ansible_inventory_sources": [str(source)]}
         found = Path(evaluated("smtp_users_bindings_path", inventory))
         assert found.resolve() == (tmp_path / place / "sendclean_bindings.json").resolve()
-        problems = evaluated("__smtp_users_place_problems", inventory)
+        problems = problems_of(inventory)
         assert bool(problems) == (source == found.parent)
 
 
 @pytest.mark.parametrize("nowhere", [{}, {"inventory_dir": None}, {"inventory_dir": "None"}])
 def test_a_host_of_no_inventory_file_needs_a_bindings_path(nowhere: dict[str, Any]) -> None:
-    (problem,) = evaluated("__smtp_users_place_problems", nowhere)
+    (problem,) = problems_of(nowhere)
     assert "smtp_users_bindings_path must be given, since production is in no inventory file" in problem
-    assert evaluated("__smtp_users_place_problems", {**nowhere, "smtp_users_bindings_path": "/a/bindings.json"}) == []
+    assert list(place_problems("/a/bindings.json", "production", [])) == []
 
 
 def test_the_readme_lists_the_variables_with_their_defaults() -> None:
@@ -96,3 +104,13 @@ def test_the_readme_lists_the_variables_with_their_defaults() -> None:
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
     assert {name: defaults[name] for name in fixed} == fixed
     assert set(defaults) - set(fixed) == {"smtp_users_bindings_path", "smtp_users_export_path"}
+
+
+def test_what_a_variable_is_stands_in_one_place() -> None:
+    """The tables know the variables that are documented, for each entry point."""
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+    tables = {"main": _role.MAIN, "export": {**_role.ACCOUNT, **_role.EXPORT}, "rotate": _role.ROTATE}
+    known = {entry: {f"smtp_users_{name}" for name in table} for entry, table in tables.items()}
+    assert {entry: set(spec["options"]) for entry, spec in specs.items()} == known
+    # So that null and an empty text come through: what a variable is, is looked at where it is used.
+    assert {option["type"] for spec in specs.values() for option in spec["options"].values()} == {"raw"}

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The control node: what runs here runs as the caller, whatever inventory, configuration, play and command line say.
+
+All that is known of how Ansible runs a module. Variables beat keywords, and those of a task are beaten by set_fact,
+include_vars, the variables of include_role and -e: so a connection is made here, and that of the task is not used.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible import constants
+from ansible.playbook.play_context import PlayContext
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import action_loader, connection_loader
+from ansible_collections.sendclean.email.plugins.module_utils._errors import RoleError
+
+_SHELL = "/bin/sh"
+
+
+@dataclass(frozen=True)
+class ControlNode:
+    """Where the action of a task runs, with the variables that the task sees."""
+
+    action: ActionBase
+    variables: Mapping[str, Any]
+
+    @property
+    def check_mode(self) -> bool:
+        """Whether the task is a dry run, by whatever of options and keywords says so."""
+        return bool(self.action._task.check_mode)
+
+    def given(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the values of these variables, but for those that are not given: not set, omitted, null or an empty text.
+
+        A mistake inside of a variable is an error. Raises RoleError with all of them.
+        """
+        given, problems = {}, []
+        for name in names:
+            if name in self.variables:
+                try:
+                    value = self._evaluated(name)
+                except Exception as error:
+                    # ansible-core has several classes for it, and undefined is none of them where a filter meets it.
+                    problems.append(f"{name} cannot be evaluated: {error}")
+                    continue
+                if value is not None and value != "":
+                    given[name] = value
+        if problems:
+            raise RoleError(problems)
+        return given
+
+    @property
+    def omit(self) -> Any:
+        """Return Ansible's variable omit: text before ansible-core 2.19, and since then nobody ever sees it."""
+        return self.variables.get("omit", object())
+
+    def _evaluated(self, name: str) -> Any:
+        # Where omit is no text, it leaves out what it stands for, which only something in a mapping can be.
+        value = self.action._templar.template({"value": self.variables[name]}).get("value")
+        # Before ansible-core 2.19 an inline encrypted value is an object that pretends to be text.
+        value = str(value) if hasattr(value, "__ENCRYPTED__") else value
+        return None if isinstance(value, str) and value == self.omit else value
+
+    def run(self, name: str, arguments: Mapping[str, Any], **keywords: Any) -> dict[str, Any]:
+        """Run an action or a module and return its result. ``keywords`` are those of its task, such as no_log."""
+        task = self.action._task.copy()
+        task.action, task.args, task.become, task.delegate_to = name, dict(arguments), False, None
+        for keyword, value in keywords.items():
+            setattr(task, keyword, value)
+        context = PlayContext()
+        context.become, context.connection, context.executable, context.shell = False, "local", _SHELL, None
+        connection = connection_loader.get("ansible.builtin.local", context, None)
+        connection.set_options(var_options={})
+        connection._shell.set_options(var_options={})
+        handler = action_loader.get(
+            name if action_loader.has_plugin(name) else "ansible.legacy.normal",
+            task=task,
+            connection=connection,
+            play_context=context,
+            loader=self.action._loader,
+            templar=self.action._templar,
+            shared_loader_obj=self.action._shared_loader_obj,
+        )
+        # Only "sendclean_python" is for this role.
+        python = self.given(["sendclean_python"]).get("sendclean_python", sys.executable)
+        variables = {**self.variables, "ansible_python_interpreter": python, "ansible_delegated_vars": {}}
+        # What the connection "local" takes, whatever its context says. Each task has a process of its own.
+        configured, constants.DEFAULT_EXECUTABLE = constants.DEFAULT_EXECUTABLE, _SHELL
+        try:
+            result: dict[str, Any] = handler.run(task_vars=variables)
+        finally:
+            handler.cleanup()
+            constants.DEFAULT_EXECUTABLE = configured
+        return result

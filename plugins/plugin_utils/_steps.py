@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What each task of the role smtp_users does. Whoever writes has looked at all variables before: nothing can be skipped between.
+
+A step takes the control node and returns its task's result. Raises SendCleanError.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError
+from ansible_collections.sendclean.email.plugins.plugin_utils import _role
+from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
+from ansible_collections.sendclean.email.plugins.plugin_utils._page import page_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import due, leaked_and_kept, strangers
+from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
+
+_BINDINGS_PATH = "smtp_users_bindings_path"
+# Where that is not given.
+_DEFAULT_PLACE = "__smtp_users_bindings_default"
+
+
+def enforce(node: ControlNode) -> dict[str, Any]:
+    """Hold the SMTP users to the list."""
+    values, options = _main(node)
+    return node.run("sendclean.email.smtp_users", {**_role.connection_of(values), **options, "include_passwords": False})
+
+
+def keep(node: ControlNode) -> dict[str, Any]:
+    """Keep the credentials in an encrypted file, if there is to be one."""
+    values, _options = _main(node)
+    if "credentials_file" not in values:
+        return {"skipped": True}
+    return _keep(node, values)
+
+
+def page(node: ControlNode) -> dict[str, Any]:
+    """Write what a run would do, or has done, as a page. It is no part of the account: a dry run writes it, too."""
+    values = _values(node, _role.REPORT)
+    result = node.variables.get("smtp_users_result")
+    if "report_path" not in values or result is None:
+        return {"skipped": True}
+    text = page_of(result, node.check_mode, _host(node), _told(node))
+    written = node.run(
+        "ansible.builtin.copy", {"content": text, "dest": values["report_path"], "mode": "0644"}, check_mode=False, diff=False
+    )
+    return {**written, "changed": False}
+
+
+def clear(node: ControlNode) -> dict[str, Any]:
+    """Take away the page of an earlier run: nobody is to approve it where this run ends before it can write its own."""
+    values = _values(node, _role.REPORT)
+    if "report_path" not in values:
+        return {"skipped": True}
+    Path(values["report_path"]).unlink(missing_ok=True)
+    return {"changed": False}
+
+
+def export(node: ControlNode) -> dict[str, Any]:
+    """Write the account as a list."""
+    values = _values(node, {**_role.ACCOUNT, **_role.EXPORT})
+    host = _host(node)
+    dest = values.get("export_path") or os.path.join(os.path.dirname(values["bindings_path"]), f"smtp_users.{host}.yml")
+    account = node.run("sendclean.email.smtp_user_info", {**_role.connection_of(values), "include_passwords": False})
+    if account.get("failed"):
+        return account
+    text = users_file(host, account["smtp_users"])
+    try:
+        before = Path(dest).read_bytes()
+    except FileNotFoundError:
+        before = None
+    except OSError as error:
+        raise OptionError("smtp_users_export_path", f"cannot be read: {error.strerror}: {dest}") from None
+    if before not in (None, text.encode()) and not values.get("export_overwrite", False):
+        raise OptionError(
+            dest,
+            "is there and says something else than the account. Move it away, or set smtp_users_export_overwrite to true",
+        )
+    mode = {"mode": "0644"} if before is None else {}
+    return node.run("ansible.builtin.copy", {"content": text, "dest": dest, **mode})
+
+
+def rotate(node: ControlNode) -> dict[str, Any]:
+    """Reset the passwords that are due, and keep the new ones. ``failure`` in the result is that of users, and stops no other."""
+    values = _rotation(node)
+    # Also what a run that died has reset: those users are in "updated".
+    kept = _keep(node, values)
+    if kept.get("failed"):
+        return kept
+    if unknown := strangers(values, kept):
+        nobody = ", ".join(unknown)
+        raise OptionError("smtp_users_rotate_aliases", f"names nobody of the account with {nobody}. Nothing was reset")
+    options = {**_role.connection_of(values), "include_passwords": True}
+    account = node.run("sendclean.email.smtp_user_info", options, no_log=True)
+    if account.get("failed"):
+        return {"failed": True, "msg": account["msg"]}
+    users = due(values, account["smtp_users"], kept)
+    resets = [_reset(node, values, user) for user in users]
+    rotated = {*kept["updated"], *(user["alias"] for user, reset in zip(users, resets) if reset.get("changed"))}
+    if users and not node.check_mode:
+        kept = _keep(node, values)
+        if kept.get("failed"):
+            return kept
+        rotated |= set(kept["updated"])
+    return {
+        "changed": bool(rotated),
+        "told": _told_of(sorted(rotated), node.check_mode),
+        "failure": _failure(
+            [reset["msg"] for reset in resets if reset.get("failed")], leaked_and_kept(values, account["smtp_users"])
+        ),
+        "ansible_facts": {"smtp_users_rotated": sorted(rotated)},
+    }
+
+
+def _reset(node: ControlNode, values: Mapping[str, Any], user: Mapping[str, Any]) -> dict[str, Any]:
+    """Reset the password that a user has. What fails is told at the end, when the passwords of the others are kept."""
+    age = {"max_age_days": values["rotate_max_age_days"]} if "rotate_max_age_days" in values else {}
+    # The password, so that no run resets what another has just reset.
+    guards = {"smtp_user_name": user["smtp_user_name"], "current_password": user["smtp_password"], **age}
+    return node.run("sendclean.email.smtp_password_reset", {**_role.connection_of(values), **guards}, no_log=True)
+
+
+def _failure(problems: list[str], unkept: list[str]) -> list[str] | str:
+    problems = list(dict.fromkeys(problems))
+    if not unkept:
+        return problems
+    # A new password could not be kept for them: the file has only users with an alias.
+    leaked = (
+        f"smtp_users_rotate_leaked_password is still that of {', '.join(unkept)}, without an alias: "
+        "adopt the user and run again, or reset it with sendclean.email.smtp_password_reset"
+    )
+    return [*problems, leaked] if problems else leaked
+
+
+STEPS = {"enforce": enforce, "keep": keep, "page": page, "clear": clear, "export": export, "rotate": rotate}
+
+
+def _told_of(rotated: list[str], dry: bool) -> str:
+    if not rotated:
+        return "Nobody has a new password."
+    return f"These users have{' (in the real run)' if dry else ''} a new password, redeploy what uses it: {', '.join(rotated)}"
+
+
+def _told(node: ControlNode) -> dict[str, Any]:
+    """Return what a page tells of the variables. What is wrong with them is in the result that it shows."""
+    told = {}
+    for name in ("list", "owner_id", "purge"):
+        try:
+            told.update(_role.converted(node.given([_role.PREFIX + name]), {**_role.ACCOUNT, **_role.USERS})[0])
+        except RoleError:
+            continue
+    return {"owner_id": os.environ.get("SENDCLEAN_OWNER_ID", ""), **told}
+
+
+def _keep(node: ControlNode, values: Mapping[str, Any]) -> dict[str, Any]:
+    return node.run("sendclean.email.smtp_credentials", {**_role.connection_of(values), **_role.credentials_of(values)})
+
+
+def _main(node: ControlNode) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the variables of the entry point main, and the options that say which users are wanted."""
+    values, problems = _looked_at(node, _role.MAIN)
+    options, wrong = _role.users_of(values, node.omit)
+    _refuse(wrong + problems)
+    return values, options
+
+
+def _rotation(node: ControlNode) -> dict[str, Any]:
+    values, problems = _looked_at(node, _role.ROTATE)
+    blank = {name for name in _role.CHOICES if _role.PREFIX + name in node.variables and name not in values}
+    _refuse([*([] if problems else _role.choice_problems(values, blank)), *problems])
+    return values
+
+
+def _values(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> dict[str, Any]:
+    values, problems = _looked_at(node, kinds)
+    _refuse(problems)
+    return values
+
+
+def _looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
+    """Return the variables that are given, and all that is wrong, also with the place of the bindings file."""
+    given = node.given(_role.PREFIX + name for name in kinds)
+    if "bindings_path" not in kinds:
+        return _role.converted(given, kinds)
+    place = given.get(_BINDINGS_PATH) or node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
+    values, problems = _role.converted({**given, **({_BINDINGS_PATH: place} if place else {})}, kinds)
+    if "bindings_path" in values or not place:
+        sources = node.given(["ansible_inventory_sources"]).get("ansible_inventory_sources", [])
+        problems += _role.place_problems(values.get("bindings_path"), _host(node), sources)
+    return values, problems
+
+
+def _host(node: ControlNode) -> str:
+    return str(node.variables["inventory_hostname"])
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise RoleError(problems)
