@@ -87,7 +87,9 @@ class DurableFile:
         return self._read() == self._content
 
     def _read(self) -> bytes | None:
-        for attempts_left in (2, 1, 0):
+        attempts_left = 3
+        while True:
+            attempts_left -= 1
             try:
                 if not stat.S_ISREG(os.stat(self._target).st_mode):
                     raise self._error(f"{self._option} is not a regular file: {self.path}. Name a file, no folder or device")
@@ -99,7 +101,6 @@ class DurableFile:
                 # So NFS says that another host has replaced the file since it was opened.
                 if exc.errno != errno.ESTALE or not attempts_left:
                     raise self._error(f"{self._option} cannot be read: {exc.strerror}: {self.path}") from None
-        raise AssertionError
 
     def replace(self, content: bytes) -> None:
         """Put ``content`` into the place of what was read last. What else has come there since is not overwritten."""
@@ -110,13 +111,13 @@ class DurableFile:
         self._write(self._content)
 
     def _write(self, content: bytes | None) -> None:
-        self._refuse_without_locks()
-        if not self.is_as_left():
-            raise self._error(
-                f"{self._option} was changed by something else while this task held its lock: {self.path}. "
-                "It is left as it is. Let no git checkout, editor or copy change it while a task runs, and run again"
-            )
         try:
+            self._refuse_without_locks()
+            if not self.is_as_left():
+                raise self._error(
+                    f"{self._option} was changed by something else while this task held its lock: {self.path}. "
+                    "It is left as it is. Let no git checkout, editor or copy change it while a task runs, and run again"
+                )
             replace_file(self._target, content)
             # Before what may fail yet: the file has changed.
             self._content = content
