@@ -45,6 +45,15 @@ NO_MESSAGES = {
     'accounts, "<base_url>", "<owner_id>", aliases in <path>',
     "give a base URL such as https://api.sendclean.net/v1.0",
     "The answer <problem>",
+    # What <which> and <where> stand for.
+    "a line break",
+    "a control character",
+    "half of a surrogate pair",
+    "white space",
+    "an invisible character",
+    "at its beginning",
+    "at its end",
+    "as character <index>",
     # A line of the diff, and the first words of Ansible's own message.
     "encrypted with vault ID <vault_id>",
     "Unsupported parameters for (<action>)",
