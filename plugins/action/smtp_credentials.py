@@ -38,6 +38,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "variable": {"type": TEXT, "default": "smtp_credentials"},
     "aliases": {"type": LIST, "elements": TEXT},
     "smtp_user_names": {"type": LIST, "elements": TEXT},
+    "answered_passwords": {"type": "dict", "no_log": True},
     "vault_id": {"type": TEXT},
 }
 
@@ -61,7 +62,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
                     return {**result, "failed": True, "msg": missing_required_lib("requests")}
                 return {**result, **store(params, secrets_of(self._loader), self._task.check_mode)}
         except SendCleanError as error:
-            return {**result, "failed": True, "msg": remove_values(str(error), self._hidden), **error.details()}
+            return {**result, "failed": True, "msg": remove_values(str(error), self._hidden), **error.done, **error.details()}
         except Exception as error:
             # The text of an exception that nobody has thought of may hold a secret.
             place = traceback.extract_tb(error.__traceback__)[-1]
@@ -91,6 +92,8 @@ def _in_clear(value: Any) -> Any:
     """Return the text of an inline vaulted value, which ansible-core before 2.19 gives to an action as an object of its own."""
     if isinstance(value, list):
         return [_in_clear(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _in_clear(item) for key, item in value.items()}
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 

@@ -137,15 +137,26 @@ def lost_answer_window(client: Client) -> float:
     return min(client.connection.timeout, 30.0)
 
 
-def list_with_young(client: Client, bindings: Bindings, aliases: Iterable[str | None]) -> Listing:
-    """List the account, again if a user of these aliases was created a moment ago and is not listed yet."""
-    names = {bindings.aliases.get(alias or "", "") for alias in aliases} & bindings.password_times.keys()
+def list_with_young(
+    client: Client, bindings: Bindings, users: Iterable[str | None], settled: Callable[[User], bool] = lambda user: True
+) -> Listing:
+    """List the account, again while one of these users got its password a moment ago and is not listed or not ``settled``.
+
+    ``users`` are aliases or names.
+    """
+    names = {bindings.aliases.get(user or "", user or "") for user in users}
     listing: Listing = {}
     for listing in client.listings(VERIFY_SECONDS):
-        ages = [(utc_now() - bindings.password_times[name]).total_seconds() for name in names - listing.keys()]
-        if min(ages, default=VERIFY_SECONDS) >= VERIFY_SECONDS:
+        waiting = (name for name in names if name not in listing or not settled(listing[name]))
+        if not any(is_young(bindings, name) for name in waiting):
             break
     return listing
+
+
+def is_young(bindings: Bindings, smtp_user_name: str) -> bool:
+    """Say whether a user got its password so short a time ago that a listing may not show it yet."""
+    password_time = bindings.password_times.get(smtp_user_name)
+    return password_time is not None and (utc_now() - password_time).total_seconds() < VERIFY_SECONDS
 
 
 def utc_now() -> datetime.datetime:
@@ -311,7 +322,7 @@ def _edit(client: Client, step: Step) -> None:
     operation = step.plan.operation
     if operation is None or operation.smtp_user_name is None:
         return
-    client.edit_smtp(operation.smtp_user_name, operation.parameters)
+    client.edit_smtp(operation.smtp_user_name, operation.parameters, step.plan.user)
     step.operation = operation
     step.changed = True
 

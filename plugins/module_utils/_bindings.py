@@ -40,12 +40,27 @@ class BindingsFile:
         self.path = path
         self._file = DurableFile(path, "bindings_path", BindingsError)
         self._account = (base_url, owner_id)
+        self.changed_at = self._file.changed_at
         # What this object wrote last, as long as nobody else has written since.
         self._document: dict[str, Any] | None = None
 
-    def lock(self) -> contextlib.AbstractContextManager[None]:
+    def lock(self, optional: bool = False) -> contextlib.AbstractContextManager[None]:
         """Hold the account's lock. The kernel drops it when the process ends, however it ends."""
-        return self._file.lock(hashlib.sha256(json.dumps(self._account).encode("utf-8")).hexdigest()[:16])
+        name = hashlib.sha256(json.dumps(self._account).encode("utf-8")).hexdigest()[:16]
+        return self._file.lock(name, optional=optional)
+
+    def require_writable(self) -> None:
+        """Prove that a change could be made durable, before something is done elsewhere. Needs the account's lock."""
+        with self._file.lock():
+            self._document = None
+            self._file.read()
+            self._file.require_writable()
+
+    def require_writable(self) -> None:
+        """Prove that a change can be written down, for who must know before something is done at SendClean."""
+        with self._file.lock():
+            self._file.read()
+            self._file.require_writable()
 
     def read(self) -> Bindings:
         """Return what the file says of the account; nothing where there is no file yet."""

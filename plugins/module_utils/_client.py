@@ -19,8 +19,23 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome
-from ansible_collections.sendclean.email.plugins.module_utils._model import User, parse_listing, password_in
+from ansible_collections.sendclean.email.plugins.module_utils._answers import (
+    Oddities,
+    body_of,
+    code_of,
+    is_error,
+    is_success,
+    is_unknown_path,
+    kind_of,
+    name_in,
+    new_password_in,
+    replaced,
+    text_of,
+    users_in,
+    warnings_of,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome, readable
+from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, User
 from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
 
 REQUESTS_IMPORT_ERROR: str | None
@@ -57,10 +72,15 @@ class Client:
         self._session.headers["User-Agent"] = f"sendclean.email/{VERSION} {requests.utils.default_user_agent()}"
         # A session without credentials of its own takes them from ~/.netrc.
         self._session.auth = lambda request: request
+        self._odd: Oddities = {}
+
+    def warnings(self) -> list[str]:
+        """Return what the listings so far had of users that make no sense, each once, for people."""
+        return [readable(self._scrub(text)) for text in warnings_of(self._odd)]
 
     def list_smtp(self) -> dict[str, User]:
         """Return the users of the account by name."""
-        return self._repeatable("listSmtp", {}, parse_listing)
+        return self._repeatable("listSmtp", {}, lambda body: users_in(body, self._odd))
 
     def listings(self, seconds: float) -> Iterator[dict[str, User]]:
         """Yield three listings or more, at growing intervals, the last begun at least ``seconds`` after the first.
@@ -77,17 +97,29 @@ class Client:
             yield self.list_smtp()
             pause, made = min(2 * pause, 8.0), made + 1
 
-    def edit_smtp(self, smtp_user_name: str, parameters: Mapping[str, Any]) -> None:
-        """Set the given fields of a user. The API leaves the others as they are."""
-        self._repeatable("editSmtp", {"smtp_user_name": smtp_user_name, **parameters}, lambda body: None)
+    def edit_smtp(self, smtp_user_name: str, parameters: Mapping[str, Any], listed: User | None = None) -> None:
+        """Set the given fields of a user. The API leaves the others as they are.
+
+        One source has all of them compulsory: a refused edit is made once more with the others as ``listed`` has them.
+        """
+        named = {"smtp_user_name": smtp_user_name, **parameters}
+        try:
+            return self._repeatable("editSmtp", named, lambda body: None)
+        except CallError as error:
+            shown = listed.facts() if listed else {}
+            # What is null in the listing, or 0, is nothing that could be sent.
+            missing = {name: shown[name] for name in (*LIMITS, "status") if shown.get(name) and name not in parameters}
+            if error.name != "ValidationError" or not missing:
+                raise
+        return self._repeatable("editSmtp", {**named, **missing}, lambda body: None)
 
     def add_smtp(self, total_limit: int, hourly_limit: int) -> str:
         """Create a user and return the name that the server chose. Made once: see CallError.outcome."""
-        return self._once("addSmtp", {"total_limit": total_limit, "hourly_limit": hourly_limit}, _name_in)
+        return self._once("addSmtp", {"total_limit": total_limit, "hourly_limit": hourly_limit}, name_in)
 
     def reset_smtp_password(self, smtp_user_name: str) -> str:
         """Give a user a new password and return it. Made once: see CallError.outcome."""
-        return self._once("resetSmtpPassword", {"smtp_user_name": smtp_user_name}, _new_password_in)
+        return self._once("resetSmtpPassword", {"smtp_user_name": smtp_user_name}, new_password_in)
 
     def _repeatable(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
         return self._call(call, parameters, read, MAX_ATTEMPTS)
@@ -95,9 +127,7 @@ class Client:
     def _once(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
         return self._call(call, parameters, read, 1)
 
-    def _call(
-        self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T], attempts: int
-    ) -> _T:
+    def _call(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T], attempts: int) -> _T:
         """Make a call, as often as ``attempts`` says where it is not known whether it was carried out.
 
         HTTP 429 says that it was not, so that every call may be repeated after it, until ``retry_timeout`` is used up.
@@ -152,33 +182,36 @@ class Client:
 
     def _read(self, call: str, response: requests.Response, read: Callable[[Mapping[str, Any]], _T]) -> _T:
         """Read an answer. The body's ``status`` decides, whatever the HTTP code: the sources disagree on codes."""
-        body = _json_object(response)
+        body = body_of(response.content, response.status_code)
         if body is None:
             raise self._protocol_error(call, response, f"is not a JSON object{_about(response)}")
-        if body.get("status") == "success":
+        if is_success(body):
             try:
                 return read(body)
             except ValueError as exc:
-                raise self._protocol_error(call, response, f"makes no sense: {exc}") from None
-        if body.get("status") == "error" or response.status_code >= 400:
+                # It says that the call was carried out: nothing that is made once is made again.
+                raise self._protocol_error(call, response, f"makes no sense: {exc}", Outcome.UNKNOWN) from None
+        if is_error(body, response.status_code):
             raise self._api_error(call, response, body)
         raise self._protocol_error(call, response, "has no status of success or error")
 
-    def _protocol_error(self, call: str, response: requests.Response, problem: str) -> CallError:
+    def _protocol_error(
+        self, call: str, response: requests.Response, problem: str, outcome: Outcome = Outcome.LOST
+    ) -> CallError:
         problem = self._scrub(problem)
         return CallError(
             f"The answer of {self.connection.base_url} to {call} {problem} (HTTP {response.status_code}). "
             "Check api_url or app_domain: is this the API of SendClean?",
             call=call,
             name="ProtocolError",
-            outcome=Outcome.LOST,
+            outcome=outcome,
             message=f"The answer {problem}",
             http_status=response.status_code,
         )
 
     def _rate_limit_error(self, call: str, response: requests.Response) -> CallError:
-        body = _json_object(response) or {}
-        text = self._scrub(_text(body)) or "too many requests"
+        body = body_of(response.content, response.status_code) or {}
+        text = self._scrub(text_of(body)) or "too many requests"
         return CallError(
             f"SendClean still refuses {call} with HTTP 429 after {self.connection.retry_timeout:g} s of waiting "
             f"(retry_timeout): {text}. Lower requests_per_minute, or raise retry_timeout.",
@@ -186,16 +219,16 @@ class Client:
             name="RateLimitError",
             outcome=Outcome.REFUSED,
             message=text,
-            code=_code(body),
+            code=code_of(body),
             http_status=response.status_code,
         )
 
     def _api_error(self, call: str, response: requests.Response, body: Mapping[str, Any]) -> CallError:
-        kind, text = self._scrub(_kind(body)), self._scrub(_text(body))
-        final = kind in _FINAL_KINDS or _is_unknown_path(body)
+        kind, text = self._scrub(kind_of(body)), self._scrub(text_of(body))
+        final = kind in _FINAL_KINDS or is_unknown_path(body)
         if kind == "AuthenticationError":
             advice = f". Check owner_id and token: they must belong together, and to {self.connection.base_url}."
-        elif _is_unknown_path(body):
+        elif is_unknown_path(body):
             advice = f". {self.connection.base_url} is no base URL of the API: check api_url or app_domain."
         else:
             advice = f" ({kind})."
@@ -210,15 +243,16 @@ class Client:
             name=kind,
             outcome=outcome,
             message=text,
-            code=_code(body),
+            code=code_of(body),
             http_status=response.status_code,
         )
 
     def _scrub(self, text: str) -> str:
-        """Mask the token in a text of the server's: some servers echo what they were sent."""
-        token = self.connection.token
+        """Mask the token in a text of the server's: some servers echo what they were sent, in their own encoding."""
+        text, token = replaced(text), self.connection.token
         as_json = json.dumps(token)[1:-1]
         spellings = {token, as_json, as_json.replace("/", "\\/"), html.escape(token), quote(token, safe="")}
+        spellings.add(replaced(token.encode("latin-1", "replace").decode("utf-8", "surrogateescape")))
         for secret in sorted(spellings, key=len, reverse=True):
             pattern = re.escape(secret)
             if len(secret) < SHORT_SECRET:
@@ -316,57 +350,9 @@ def _reason(exc: Exception, timeout: float) -> str:
     return re.sub(r"^(.*?object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\(.*?\)): ?", "", str(inner)) or type(inner).__name__
 
 
-def _json_object(response: requests.Response) -> dict[str, Any] | None:
-    try:
-        body = json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
-
-
 def _about(response: requests.Response) -> str:
     """Describe an answer without showing it: it may hold passwords."""
     if response.is_redirect:
         return ", but a redirect, which is never followed"
     content_type = response.headers.get("Content-Type", "unknown type")
     return f" but {len(response.content)} bytes of {content_type}"
-
-
-def _kind(body: Mapping[str, Any]) -> str:
-    """Return the kind of an error: ``name`` in the vendor's examples, ``type`` in its tables."""
-    for key in ("name", "type"):
-        kind = body.get(key)
-        if isinstance(kind, str) and kind:
-            return kind
-    return "GeneralError"
-
-
-def _text(body: Mapping[str, Any]) -> str:
-    """Return an error's message: a string, in one source a list of strings."""
-    message = body.get("message")
-    if isinstance(message, list):
-        return "; ".join(str(part) for part in message)
-    return "" if message is None else str(message)
-
-
-def _code(body: Mapping[str, Any]) -> int | None:
-    code = body.get("code")
-    return code if isinstance(code, int) else None
-
-
-def _is_unknown_path(body: Mapping[str, Any]) -> bool:
-    return _kind(body) == "Invalid Request" or _text(body).strip(" .!").lower() == "page not found"
-
-
-def _name_in(body: Mapping[str, Any]) -> str:
-    name = body.get("smtp_user_name")
-    if not isinstance(name, str) or not name:
-        raise ValueError("it has no smtp_user_name")
-    return name
-
-
-def _new_password_in(body: Mapping[str, Any]) -> str:
-    password = password_in(body)
-    if password is None:
-        raise ValueError("it has no smtp_password")
-    return password

@@ -11,6 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def readable(text: str) -> str:
+    """Return a text with escapes for what a terminal would act upon, or not show, but for line breaks."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
 class SendCleanError(Exception):
     """Any failure that a task reports. ``str()`` of it is written for people and holds no secret.
 
@@ -18,6 +23,10 @@ class SendCleanError(Exception):
     """
 
     done: Mapping[str, Any] = {}
+
+    def __str__(self) -> str:
+        # The server's texts and names are in it.
+        return readable(super().__str__())
 
     def details(self) -> dict[str, Any]:
         """Return what goes into the task's result beside ``msg``."""
@@ -51,7 +60,7 @@ class Outcome(enum.Enum):
     """What is known about a call that failed."""
 
     REFUSED = "not carried out"
-    UNKNOWN = "an error answer after which the call may have been carried out"
+    UNKNOWN = "an answer after which the call may have been carried out"
     LOST = "no usable answer: the call may have been carried out"
 
 

@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Iterator
 
+from ansible_collections.sendclean.email.plugins.module_utils._disk import fsync_folder, keep_rights, replace_file
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
 
 # For how many seconds a waiter sees nothing change before it gives up, and how often it looks: many may wait at once.
@@ -39,7 +40,7 @@ class DurableFile:
     something is done elsewhere, that it can be written down.
     """
 
-    def __init__(self, path: str, option: str, error: type[SendCleanError]) -> None:
+    def __init__(self, path: str, option: str, error: type[SendCleanError], folder_may_be_missing: bool = False) -> None:
         if "\0" in path:
             raise OptionError(option, "holds a null character, which no path may")
         self.path = path
@@ -53,13 +54,29 @@ class DurableFile:
         # What this object has last read or written there. None: there was no file.
         self._content: bytes | None = None
         folder = os.path.dirname(self._target)
-        if not os.path.isdir(folder):
-            raise OptionError(option, f"lies in a folder that does not exist: {folder}. Create the folder")
+        self.folder_error: OptionError | None = None
+        try:
+            is_folder = stat.S_ISDIR(os.stat(folder).st_mode)
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ENOTDIR):
+                raise OptionError(option, f"lies in a folder that cannot be looked into: {exc.strerror}: {folder}") from None
+            is_folder = False
+        if not is_folder:
+            self.folder_error = OptionError(option, f"lies in a folder that does not exist: {folder}. Create the folder")
+            if not folder_may_be_missing:
+                raise self.folder_error
 
     def read(self) -> bytes | None:
         """Return what is in the file, None where there is none yet."""
         self._content = self._read()
         return self._content
+
+    def changed_at(self) -> int:
+        """Return when the file was changed, in nanoseconds of whatever clock the file system has; 0 where that is not known."""
+        try:
+            return os.stat(self._target).st_mtime_ns
+        except OSError:
+            return 0
 
     def is_as_left(self) -> bool:
         """Whether the file still holds what this object has last read or written.
@@ -70,15 +87,19 @@ class DurableFile:
         return self._read() == self._content
 
     def _read(self) -> bytes | None:
-        try:
-            if not stat.S_ISREG(os.stat(self._target).st_mode):
-                raise self._error(f"{self._option} is not a regular file: {self.path}. Name a file, no folder or device")
-            with open(self._target, "rb") as stream:
-                return stream.read()
-        except FileNotFoundError:
-            return None
-        except OSError as exc:
-            raise self._error(f"{self._option} cannot be read: {exc.strerror}: {self.path}") from None
+        for attempts_left in (2, 1, 0):
+            try:
+                if not stat.S_ISREG(os.stat(self._target).st_mode):
+                    raise self._error(f"{self._option} is not a regular file: {self.path}. Name a file, no folder or device")
+                with open(self._target, "rb") as stream:
+                    return stream.read()
+            except FileNotFoundError:
+                return None
+            except OSError as exc:
+                # So NFS says that another host has replaced the file since it was opened.
+                if exc.errno != errno.ESTALE or not attempts_left:
+                    raise self._error(f"{self._option} cannot be read: {exc.strerror}: {self.path}") from None
+        raise AssertionError
 
     def replace(self, content: bytes) -> None:
         """Put ``content`` into the place of what was read last. What else has come there since is not overwritten."""
@@ -96,12 +117,12 @@ class DurableFile:
                 "It is left as it is. Let no git checkout, editor or copy change it while a task runs, and run again"
             )
         try:
-            _replace(self._target, content)
+            replace_file(self._target, content)
             # Before what may fail yet: the file has changed.
             self._content = content
-            _fsync_folder(os.path.dirname(self._target))
+            fsync_folder(os.path.dirname(self._target))
         except OSError as exc:
-            raise self._error(f"{self._option} cannot be written: {exc.strerror}: {self.path}") from None
+            raise self._error(f"{self._option} cannot be written: {self.path}: {exc.strerror}") from None
 
     @contextlib.contextmanager
     def lock(self, name: str = "", timeout: float = LOCK_TIMEOUT, *, optional: bool = False) -> Iterator[None]:
@@ -193,10 +214,10 @@ class DurableFile:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise self._no_lock_file(path)
-            _let_writers_lock(descriptor, self._target)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Somebody may have removed the lock file between open and flock: the lock would guard nothing.
             if _is_file_at(descriptor, path):
+                _let_writers_lock(descriptor, self._target)
                 held, descriptor = descriptor, -1
                 return held
         except OSError as exc:
@@ -224,65 +245,11 @@ def _open_lock(path: str) -> int:
 def _let_writers_lock(descriptor: int, target: str) -> None:
     """Whoever may write the file may lock it. Its owner may, whatever the mode: the file is replaced, not written to."""
     lock = os.fstat(descriptor)
-    try:
-        mode = stat.S_IMODE(os.stat(target).st_mode) | 0o600
-    except OSError:
-        return
     # Only an empty file of ours without a second name: in a shared folder somebody may have put another file of ours here.
-    if lock.st_uid == os.geteuid() and lock.st_nlink == 1 and lock.st_size == 0 and stat.S_IMODE(lock.st_mode) != mode:
+    if lock.st_uid == os.geteuid() and lock.st_nlink == 1 and lock.st_size == 0:
+        # Whom that leaves out is told so when he opens it.
         with contextlib.suppress(OSError):
-            os.fchmod(descriptor, mode)
-
-
-def _replace(path: str, content: bytes | None) -> None:
-    """Replace a file so that after a crash at any moment either the old or the new one is there, whole.
-
-    None: there is none yet; only find out whether there could be one.
-    """
-    # One name for all writers, who hold the lock: what a crash left here is taken away by the next write.
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as stream:
-            _keep_mode_and_owner(path, stream.fileno())
-            stream.write(content or b"")
-            stream.flush()
-            os.fsync(stream.fileno())
-        if content is not None:
-            os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    if content is None:
-        os.unlink(temporary)
-
-
-def _keep_mode_and_owner(path: str, descriptor: int) -> None:
-    try:
-        old = os.stat(path)
-    except FileNotFoundError:
-        return
-    new = os.fstat(descriptor)
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        # Only root may give a file away. A colleague who may write here keeps at least the group.
-        try:
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-        except PermissionError:
-            with contextlib.suppress(PermissionError):
-                os.fchown(descriptor, -1, old.st_gid)
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-
-
-def _fsync_folder(folder: str) -> None:
-    """Make a rename durable: POSIX keeps the folder's entries apart from the file's content."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            keep_rights(target, descriptor, least=0o600)
 
 
 def _is_file_at(descriptor: int, path: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -18,16 +17,13 @@ ENABLE = "Enable"
 DISABLE = "Disable"
 LIMITS = ("total_limit", "hourly_limit")
 
-# The table in the vendor's documentation calls the type of "status" integer, its examples show words.
-_STATUSES = {"enable": ENABLE, "1": ENABLE, "true": ENABLE, "disable": DISABLE, "0": DISABLE, "false": DISABLE}
-
 
 @dataclass(frozen=True)
 class User:
-    """An SMTP user as SendClean holds it."""
+    """An SMTP user as SendClean shows it. What makes no sense there is None; nothing says how it shows "no limit"."""
 
     smtp_user_name: str
-    status: str
+    status: str | None
     total_limit: int | None
     hourly_limit: int | None
     password: str | None = field(default=None, repr=False)
@@ -157,61 +153,3 @@ class Bindings:
     @functools.cached_property
     def _by_name(self) -> dict[str, str]:
         return {name: alias for alias, name in self.aliases.items()}
-
-
-def parse_listing(body: Mapping[str, Any]) -> dict[str, User]:
-    """Read the answer of listSmtp. Raises ValueError where it makes no sense; the text holds no secret."""
-    entries = body.get("smtp_list")
-    if not isinstance(entries, list):
-        raise ValueError("smtp_list is not a list")
-    users: dict[str, User] = {}
-    for index, entry in enumerate(entries):
-        try:
-            user = _parse_user(entry)
-        except ValueError as exc:
-            raise ValueError(f"smtp_list[{index}]: {exc}") from None
-        if user.smtp_user_name in users:
-            raise ValueError(f"smtp_list[{index}]: {user.smtp_user_name} is listed twice")
-        users[user.smtp_user_name] = user
-    return users
-
-
-def _parse_user(entry: Any) -> User:
-    if not isinstance(entry, dict):
-        raise ValueError("is not an object")
-    name = entry.get("smtp_user_name")
-    if not isinstance(name, str) or not name:
-        raise ValueError("has no smtp_user_name")
-    status = _STATUSES.get(str(entry.get("status")).lower())
-    if status is None:
-        raise ValueError("has a status that is neither Enable nor Disable")
-    return User(
-        smtp_user_name=name,
-        status=status,
-        total_limit=_parse_limit(entry, "total_limit"),
-        hourly_limit=_parse_limit(entry, "hourly_limit"),
-        password=password_in(entry),
-    )
-
-
-def _parse_limit(entry: Mapping[str, Any], key: str) -> int | None:
-    """Read a limit: an integer or a numeric string. Null is read as no limit, though no source shows one."""
-    value = entry.get(key)
-    if value is None:
-        return None
-    if isinstance(value, float) and math.isfinite(value) and value >= 0 and value == int(value):
-        return int(value)
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ValueError(f"has a {key} that is not a number")
-
-
-def password_in(entry: Mapping[str, Any]) -> str | None:
-    """Return the password of an answer: the examples call it ``password``, the table ``smtp_password``."""
-    for key in ("smtp_password", "password"):
-        value = entry.get(key)
-        if isinstance(value, str) and value:
-            return value
-    return None

@@ -132,18 +132,35 @@ def run(module: Module, work: Work) -> None:
     invocation = {"module_args": _masked(module)}
     if REQUESTS_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, invocation=invocation)
+    client: Client | None = None
     try:
         params = dict(module.params)
         refuse_values(module.problems)
         connection = connection_from(params)
         path = params["bindings_path"]
         file = BindingsFile(path, connection.base_url, connection.owner_id) if path else None
-        result = work(params, Client(connection), file, module.check_mode)
+        client = Client(connection)
+        result = work(params, client, file, module.check_mode)
     except SendCleanError as error:
-        module.fail_json(msg=str(error), invocation=invocation, **error.done, **error.details())
+        done = _warned(module, error.done, client)
+        module.fail_json(msg=str(error), invocation=invocation, **done, **error.details())
     # A result holds no secret but passwords that were asked for, whose text may hold that of another.
     module.no_log_values = set()
-    module.exit_json(invocation=invocation, **result)
+    module.exit_json(invocation=invocation, **_warned(module, result, client))
+
+
+def with_warnings(result: Mapping[str, Any], client: Client | None) -> dict[str, Any]:
+    """Return a result with what the client has found odd before its own warnings; without the key where there are none."""
+    warnings = [*(client.warnings() if client else ()), *result.get("warnings", ())]
+    return {**result, "warnings": warnings} if warnings else dict(result)
+
+
+def _warned(module: AnsibleModule, result: Mapping[str, Any], client: Client | None) -> dict[str, Any]:
+    """Have Ansible show and return the warnings, and return the rest of the result: it takes none in it from 2.19 on."""
+    rest = with_warnings(result, client)
+    for warning in rest.pop("warnings", ()):
+        module.warn(warning)
+    return rest
 
 
 def _masked(module: AnsibleModule) -> dict[str, Any]:

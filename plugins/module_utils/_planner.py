@@ -218,10 +218,15 @@ def _not_listed(wanted: Wanted, bound: str | None, bindings: Bindings) -> Refuse
             f"smtp_user_name {wanted.smtp_user_name} is not in the account. SendClean assigns names itself: "
             "to create a user, give an alias and both limits, and no smtp_user_name"
         )
-    return RefusedError(
-        f'alias "{wanted.alias}" is bound to {bound}, which SendClean does not list any more. The API has no delete, so '
+    return RefusedError(not_listed(str(wanted.alias), bound, bindings))
+
+
+def not_listed(alias: str, smtp_user_name: str, bindings: Bindings) -> str:
+    """Return what every task says of a bound user whom the account does not list."""
+    return (
+        f'alias "{alias}" is bound to {smtp_user_name}, which SendClean does not list any more. The API has no delete, so '
         "check owner_id and the base URL first. If the user is really gone, remove the binding and run again: it is the "
-        f'line "{wanted.alias}" under {bindings.place}'
+        f'line "{alias}" under {bindings.place}'
     )
 
 

@@ -27,6 +27,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import (
     VerificationError,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing, User
+from ansible_collections.sendclean.email.plugins.module_utils._planner import not_listed
 
 
 def reset_password(client: Client, file: BindingsFile | None, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -35,14 +36,23 @@ def reset_password(client: Client, file: BindingsFile | None, params: Mapping[st
     Returns the task's result. Raises SendCleanError.
     """
     # With the lock two runs at once do not both find the password too old.
-    with file.lock() if file and not check_mode else contextlib.nullcontext():
+    with file.lock(optional=True) if file and not check_mode else contextlib.nullcontext():
         bindings = file.read() if file else Bindings()
-        listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [params["alias"]])
-        user = _find(params, listing, bindings)
+        name = params["smtp_user_name"] if params["alias"] is None else bindings.aliases.get(params["alias"])
+        if name is None:
+            return _to_come(client, params, check_mode)
+        due = _is_old(params, bindings.password_times.get(name))
+        if file and due and params["current_password"] is None and not check_mode:
+            # Not only below: where it is known without a call, none is made.
+            file.require_writable()
+        listing = client.list_smtp() if check_mode else _list(client, bindings, name, params["current_password"] if due else None)
+        user = _find(name, listing, bindings)
+        due = _has_current_password(params, user) and due
         result: dict[str, Any] = {"smtp_user_name": user.smtp_user_name, "alias": bindings.alias_of(user.smtp_user_name)}
-        due = _is_due(params, user, bindings.password_times.get(user.smtp_user_name))
         if not due or check_mode:
             return {**result, "changed": due}
+        if file:
+            file.require_writable()
         # Whatever fails after the reset, the new password must not be lost.
         result["smtp_password"], problem = _reset(client, user)
         try:
@@ -60,30 +70,49 @@ def reset_password(client: Client, file: BindingsFile | None, params: Mapping[st
         return result
 
 
-def _find(params: Mapping[str, Any], listing: Listing, bindings: Bindings) -> User:
-    name, alias = params["smtp_user_name"], params["alias"]
-    if alias is not None:
-        name = bindings.aliases.get(alias)
-        if name is None:
-            raise RefusedError(
-                f'alias "{alias}" has no user in bindings_path: create or adopt one with sendclean.email.smtp_user'
-            )
-    user = listing.get(name)
+def _to_come(client: Client, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Return what a dry run can say of an alias that has no user yet: a task before this one may create it."""
+    alias = params["alias"]
+    if not check_mode:
+        raise RefusedError(f'alias "{alias}" has no user in bindings_path: create or adopt one with sendclean.email.smtp_user')
+    # As every dry run does: an account that cannot be listed is a failure here, too.
+    client.list_smtp()
+    # A user who has just been created has a password of no age, which nobody knows.
+    due = params["current_password"] is None and not params["max_age_days"]
+    warning = (
+        f'alias "{alias}" has no user in bindings_path yet: the real run fails unless an earlier task creates or '
+        "adopts one. Here it counts as created: an adopted user's password is of unknown age, which max_age_days lets through"
+    )
+    return {"smtp_user_name": None, "alias": alias, "changed": due, "warnings": [warning]}
+
+
+def _list(client: Client, bindings: Bindings, smtp_user_name: str, replaced: str | None) -> Listing:
+    """List the account, again while it may be an older view that shows a password which has just been ``replaced``."""
+    return list_with_young(client, bindings, [smtp_user_name], lambda user: replaced is None or user.password != replaced)
+
+
+def _find(smtp_user_name: str, listing: Listing, bindings: Bindings) -> User:
+    user = listing.get(smtp_user_name)
     if user is None:
-        option = "smtp_user_name" if alias is None else "alias"
-        raise RefusedError(f"{name} is not in the account: check {option}, and owner_id")
+        alias = bindings.alias_of(smtp_user_name)
+        if alias is not None:
+            raise RefusedError(not_listed(alias, smtp_user_name, bindings))
+        raise RefusedError(f"{smtp_user_name} is not in the account: check smtp_user_name, and owner_id")
     return user
 
 
-def _is_due(params: Mapping[str, Any], user: User, password_time: datetime.datetime | None) -> bool:
-    if params["current_password"] is not None:
-        if user.password is None:
-            raise RefusedError(
-                "current_password cannot be compared: listSmtp shows no password for this user. Leave it out, "
-                "and guard with max_age_days instead"
-            )
-        if user.password != params["current_password"]:
-            return False
+def _has_current_password(params: Mapping[str, Any], user: User) -> bool:
+    if params["current_password"] is None:
+        return True
+    if user.password is None:
+        raise RefusedError(
+            "current_password cannot be compared: listSmtp shows no password for this user. Leave it out, "
+            "and guard with max_age_days instead"
+        )
+    return bool(user.password == params["current_password"])
+
+
+def _is_old(params: Mapping[str, Any], password_time: datetime.datetime | None) -> bool:
     if params["max_age_days"] is None or password_time is None:
         return True
     return (utc_now() - password_time).total_seconds() / 86400 > float(params["max_age_days"])

@@ -30,6 +30,10 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details:
+      - An alias that has no user yet is no error here, since a task before this one may create or adopt its user in the real run.
+        It is in RV(unknown), and a warning names it.
+      - So does a folder of O(dest) that does not exist yet get a warning.
   diff_mode:
     support: full
     details: Says which users are new, changed or gone. No password is shown.
@@ -40,7 +44,8 @@ options:
     description:
       - The vars file on the control node. It is made with mode V(0600) where it does not exist. Mode and owner of a file that
         exists are kept. A symbolic link is written through.
-      - Its folder must exist. It is locked with a file of the same name and C(.lock), which is empty and may stay.
+      - Its folder must exist. It is locked with a file of the same name and C(.lock), which is empty and may stay. Where there
+        is nothing to write, the folder may be read-only.
     type: path
     required: true
   variable:
@@ -53,9 +58,9 @@ options:
   aliases:
     description:
       - Store the users with these aliases, and those of O(smtp_user_names). Needs O(bindings_path).
-      - Where neither is given, all users are stored that have an alias and are in the account. Then O(bindings_path) is
-        required.
-      - A user that is asked for and is not there is an error, and so is a list that names nobody. Then nothing is written.
+      - Where neither is given, all users are stored that have an alias. Then O(bindings_path) is required.
+      - A user that is asked for, or has an alias, and is not in the account is an error, and so is a list that names nobody.
+        Then nothing is written.
       - A user that is not asked for is taken out of O(variable).
     type: list
     elements: str
@@ -63,6 +68,13 @@ options:
     description: Store the users with these names, and those of O(aliases).
     type: list
     elements: str
+  answered_passwords:
+    description:
+      - Passwords that M(sendclean.email.smtp_password_reset) has returned in this run, by C(smtp_user_name).
+      - The account may show the password of before for some time. What is stored is then the one that is given here; the
+        account wins when it shows a third one, that of a later reset.
+      - Users that are not stored are passed over.
+    type: dict
   vault_id:
     description:
       - The vault ID to encrypt with. A file that is encrypted with another one is rewritten.
@@ -73,7 +85,11 @@ seealso:
   - module: sendclean.email.smtp_password_reset
   - module: sendclean.email.smtp_users
 notes:
-  - A user that is disabled is stored, too. A password that the account does not show is an error, and the one in the file stays.
+  - A user that is disabled is stored, too.
+  - A user whose password the account does not show is an error where it is asked for, and where there is no other. Where all
+    with an alias are stored, the others are, the one that is in the file stays, and a warning and RV(unknown) name the user.
+  - A password that the bindings file knows to be younger than 10 seconds may not be listed yet. The account is listed again
+    until that time is over, unless what it shows is known to be the newest.
   - Comments inside of O(variable) are lost when it is rewritten.
 """
 
@@ -94,6 +110,27 @@ EXAMPLES = r"""
     variable: billing_credentials
     aliases:
       - billing
+
+- name: Replace passwords every 90 days
+  sendclean.email.smtp_password_reset:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    alias: "{{ item }}"
+    max_age_days: 90
+  loop:
+    - billing
+  no_log: true
+  register: resets
+
+- name: Keep them, also those that the account does not show yet
+  sendclean.email.smtp_credentials:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    dest: "{{ inventory_dir }}/../smtp_credentials.yml"
+    answered_passwords: >-
+      {{ resets.results | selectattr('smtp_password', 'defined') | items2dict('smtp_user_name', 'smtp_password') }}
 """
 
 RETURN = r"""
@@ -121,6 +158,14 @@ updated:
   sample: [billing]
 removed:
   description: The users that are in the file no more.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+unknown:
+  description:
+    - The users whose password the account does not show. What is in the file of them stays.
+    - In check mode also the aliases that have no user yet.
   returned: success
   type: list
   elements: str

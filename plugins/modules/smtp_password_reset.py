@@ -25,6 +25,9 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details: >-
+      An alias that has no user yet is no error here, since a task before this one may create it in the real run: a warning names
+      it, and RV(smtp_user_name) is null. RV(ignore:changed) is then what it would be for a user who has just been created.
   diff_mode:
     support: none
     details: What changes is a password, which is not shown.
@@ -50,6 +53,10 @@ seealso:
   - module: sendclean.email.smtp_user
 notes:
   - The result holds the new password in clear. Use C(no_log) on the task.
+  - A task that fails after SendClean has accepted the reset, since the account does not show the new password or its time
+    cannot be kept, has it in its result all the same.
+  - O(sendclean.email.smtp_credentials#module:answered_passwords) stores new passwords that the account does not show yet.
+  - Nothing is reset where O(bindings_path) is given and cannot be written. Where no reset is due, it may be read-only.
 """
 
 EXAMPLES = r"""
@@ -74,7 +81,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 smtp_user_name:
-  description: The user's name at SendClean.
+  description: The user's name at SendClean. Null in check mode for an alias that has no user yet.
   returned: success
   type: str
   sample: smtp12345
@@ -85,7 +92,7 @@ alias:
   sample: billing
 smtp_password:
   description: The new password in clear.
-  returned: changed, and not in check mode
+  returned: changed, and not in check mode; also on failure where SendClean has answered one
   type: str
   sample: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER
 error:

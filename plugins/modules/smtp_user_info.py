@@ -33,6 +33,7 @@ options:
     description:
       - Return the users with these names, and those of O(aliases).
       - All users are returned where neither is given. An empty list asks for none.
+      - A bound user whom the account does not list gets a warning where all are asked for, else it is in RV(missing).
     type: list
     elements: str
   aliases:
@@ -96,17 +97,17 @@ smtp_users:
       returned: always
       sample: smtp12345
     status:
-      description: V(Enable) or V(Disable).
+      description: V(Enable) or V(Disable). Null where SendClean shows neither.
       type: str
       returned: always
       sample: Enable
     total_limit:
-      description: How many messages the user may send in all.
+      description: How many messages the user may send in all. Null where SendClean shows no number.
       type: int
       returned: always
       sample: 10000
     hourly_limit:
-      description: How many messages the user may send in an hour.
+      description: How many messages the user may send in an hour. Null where SendClean shows no number.
       type: int
       returned: always
       sample: 500
@@ -136,10 +137,12 @@ error:
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.sendclean.email.plugins.module_utils._apply import is_young
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings
 from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, LIST, TEXT, Module, run
+from ansible_collections.sendclean.email.plugins.module_utils._planner import not_listed
 
 
 def inform(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
@@ -155,10 +158,13 @@ def inform(params: Mapping[str, Any], client: Client, file: BindingsFile | None,
         if params["status"] in (None, user.status):
             facts = {"alias": bindings.alias_of(name), **user.facts()}
             users.append({**facts, "smtp_password": user.password} if params["include_passwords"] else facts)
+    gone = {alias: name for alias, name in bindings.aliases.items() if name not in listing and not is_young(bindings, name)}
+    warnings = [not_listed(alias, name, bindings) for alias, name in sorted(gone.items())] if everyone else []
     return {
         "changed": False,
         "smtp_users": users,
         "missing": [text for text, name in asked if name not in listing],
+        **({"warnings": warnings} if warnings else {}),
     }
 
 

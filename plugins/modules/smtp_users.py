@@ -160,17 +160,17 @@ smtp_users:
       returned: always
       sample: smtp12345
     status:
-      description: V(Enable) or V(Disable). Null where there is no such user.
+      description: V(Enable) or V(Disable). Null where there is no such user, or SendClean shows neither.
       type: str
       returned: always
       sample: Enable
     total_limit:
-      description: How many messages the user may send in all.
+      description: How many messages the user may send in all. Null where SendClean shows no number.
       type: int
       returned: always
       sample: 10000
     hourly_limit:
-      description: How many messages the user may send in an hour.
+      description: How many messages the user may send in an hour. Null where SendClean shows no number.
       type: int
       returned: always
       sample: 500

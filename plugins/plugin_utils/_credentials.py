@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import yaml
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CredentialsError, RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
+from ansible_collections.sendclean.email.plugins.module_utils._planner import not_listed
 
 _MAP, _STR = "tag:yaml.org,2002:map", "tag:yaml.org,2002:str"
 # Keeps Ansible from reading a password as a template.
@@ -42,6 +43,20 @@ class Difference:
     def __bool__(self) -> bool:
         """Whether there is one."""
         return bool(self.added or self.updated or self.removed)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Whom to store: names by key, and credentials. Of the ``mute`` the account shows no password: what is stored stays."""
+
+    users: Mapping[str, str | None]
+    credentials: Credentials = field(repr=False)
+    mute: list[str]
+
+    @property
+    def to_come(self) -> list[str]:
+        """The aliases that have no user yet."""
+        return sorted(key for key, name in self.users.items() if name is None)
 
 
 @dataclass(frozen=True)
@@ -74,33 +89,64 @@ class VarsFile:
         return text
 
 
-def wanted_credentials(
-    listing: Listing, bindings: Bindings, aliases: Sequence[str] | None, smtp_user_names: Sequence[str] | None
-) -> dict[str, dict[str, str]]:
-    """Return the credentials of the users that are asked for, else of all that have an alias and are listed."""
-    names = {alias: bindings.aliases.get(alias, "") for alias in aliases or []}
+def wanted_users(
+    listing: Listing, bindings: Bindings, aliases: Sequence[str] | None, smtp_user_names: Sequence[str] | None, check_mode: bool
+) -> dict[str, str | None]:
+    """Return the names of the users that are asked for, else of all that have an alias, each under its key in the file.
+
+    In check mode the name of an alias without a user is None: a task before this one may create it. Raises RefusedError.
+    """
+    everybody = aliases is None and smtp_user_names is None
+    names = {alias: bindings.aliases.get(alias) for alias in (bindings.aliases if everybody else aliases or [])}
     for name in smtp_user_names or []:
         key = bindings.alias_of(name) or name
         other = names.setdefault(key, name)
-        if other not in (name, ""):
+        if other not in (name, None):
             raise RefusedError(f'"{key}" is the alias of {other} and the name of another user: ask for one of them')
-    if aliases is None and smtp_user_names is None:
-        names = {alias: name for alias, name in bindings.aliases.items() if name in listing}
-    missing = sorted(key for key, name in names.items() if name not in listing)
+    gone = {key: name for key, name in names.items() if name is not None and name not in listing}
+    problems = [not_listed(key, name, bindings) for key, name in sorted(gone.items()) if key in bindings.aliases]
+    missing = {key for key in gone if key not in bindings.aliases}
+    if not check_mode:
+        missing |= {key for key, name in names.items() if name is None}
     if missing:
-        raise RefusedError(
-            f"not in the account, or an alias that bindings_path does not have: {', '.join(missing)}. "
+        problems.append(
+            f"not in the account, or an alias that bindings_path does not have: {', '.join(sorted(missing))}. "
             "Check aliases, smtp_user_names, bindings_path and owner_id; nothing was written"
         )
-    credentials = {key: {"smtp_user_name": name, "smtp_password": listing[name].password or ""} for key, name in names.items()}
-    unusable = sorted(key for key, fields in credentials.items() if not _is_text("".join([key, *fields.values()])))
-    unusable += sorted(key for key, fields in credentials.items() if not fields["smtp_password"])
-    if unusable:
-        raise RefusedError(
-            f"listSmtp shows no password, or one that is no text, for {', '.join(map(ascii, unusable))}; nothing was written. "
-            "Leave them out with aliases or smtp_user_names, or ask SendClean"
-        )
-    return credentials
+    if problems:
+        raise RefusedError("\n".join(problems))
+    return names
+
+
+def select(users: Mapping[str, str | None], listing: Listing, stored: Credentials, answered: Mapping[str, str]) -> Selection:
+    """Return what to store of these users. ``answered`` are passwords, by name, that resets of the run were answered."""
+    credentials: dict[str, Mapping[str, str]] = {}
+    mute = []
+    for key, name in users.items():
+        if name is None:
+            # What they will be is not known, but that they are others than any that are stored.
+            credentials[key] = dict.fromkeys(_FIELDS, "")
+            continue
+        before = stored.get(key, {})
+        same = before.get("smtp_user_name") == name
+        password = newest(before["smtp_password"] if same else None, answered.get(name), listing[name].password)
+        if password and _is_text(key + name + password):
+            credentials[key] = {"smtp_user_name": name, "smtp_password": password}
+        else:
+            mute.append(key)
+            if same:
+                credentials[key] = before
+    return Selection(users, credentials, sorted(mute))
+
+
+def newest(stored: str | None, answered: str | None, shown: str | None) -> str | None:
+    """Return which password of a user is the newest: the stored one, the one that a reset has answered, or the one listed.
+
+    A listing may lag behind the reset. It shows what was stored before it then; a third password is one of a later reset.
+    """
+    if answered is not None and (stored is None or shown in (None, stored)):
+        return answered
+    return shown
 
 
 def _is_text(text: str) -> bool:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -143,3 +144,56 @@ def test_three_hosts_write_three_variables_of_one_file_at_the_same_time(store: P
 
     loaded = store.decrypted("credentials.yml", "one")
     assert {variable: list(users) for variable, users in loaded.items()} == {f"of_{name}": [name] for name in names}
+
+
+def test_an_answered_password_is_stored_whatever_the_account_shows_and_is_not_shown(store: Project, service: Service) -> None:
+    """As the role does it: what the resets answered, those that failed included, goes into the next task."""
+    names = {alias: service.create_user(OWNER_ID).smtp_user_name for alias in ("billing", "shop", "gone")}
+    store.write_bindings({OWNER_ID: {"aliases": names}}, "bindings.json")
+    service.add_fault("resetSmtpPassword", "validation_error", skip=2)
+    shared = {"bindings_path": "bindings.json"}
+    reset = {
+        "sendclean.email.smtp_password_reset": {**shared, "alias": "{{ item }}"},
+        "loop": list(names),
+        "register": "resets",
+        "ignore_errors": True,
+        "no_log": True,
+    }
+    answered = "{{ resets.results | selectattr('smtp_password', 'defined') | items2dict('smtp_user_name', 'smtp_password') }}"
+    keep = {"sendclean.email.smtp_credentials": {**shared, "dest": "credentials.yml", "answered_passwords": answered}}
+    store.write_play("rotate.yml", {**keep, "vars": {"resets": {"results": []}}}, reset, keep)
+    # Nothing that is changed is shown for as long as the test lasts.
+    service.settings = Settings(listing_lag=3600)
+
+    run = store.run("ansible-playbook -i inventory rotate.yml --vault-password-file one", **VERBOSE).succeeded()
+
+    assert "billing: smtp_password changed" in run.output
+    stored = store.decrypted("credentials.yml", "one")["smtp_credentials"]
+    in_force = {user.smtp_user_name: user.smtp_password for user in service.users(OWNER_ID)}
+    assert stored == {alias: {"smtp_user_name": name, "smtp_password": in_force[name]} for alias, name in names.items()}
+
+
+def test_the_first_dry_run_says_whom_it_cannot_know(store: Project, service: Service) -> None:
+    shared = {"bindings_path": "{{ inventory_dir }}/../bindings.json"}
+    user = {"sendclean.email.smtp_user": {**shared, "alias": "billing", "total_limit": 10, "hourly_limit": 5}}
+    reset = {"sendclean.email.smtp_password_reset": {**shared, "alias": "billing", "max_age_days": 90}}
+    keep = {"sendclean.email.smtp_credentials": {**shared, "dest": "credentials.yml", "aliases": ["billing"]}}
+    everybody = {"sendclean.email.smtp_credentials": {**shared, "dest": "everybody.yml"}}
+    store.write_play("first.yml", user, reset, keep, everybody)
+    command = "ansible-playbook -i inventory first.yml --diff --vault-password-file one"
+
+    dry = store.run(f"{command} --check", ANSIBLE_VERBOSITY="3", COLUMNS="1000").succeeded()
+    real = store.run(command, COLUMNS="1000").succeeded()
+
+    for run in (dry, real):
+        assert run.changed == 3
+        assert "\nbilling: added\n" in run.output
+    # Not only in the results: people see them.
+    warnings = re.findall(r"^\[WARNING\]: (.+)$", dry.output, re.MULTILINE)
+    assert [words for words in (
+        'alias "billing" has no user in bindings_path yet',
+        "bindings_path does not have billing yet",
+        "bindings_path has no alias for this account yet",
+    ) if not any(words in warning for warning in warnings)] == []  # fmt: skip
+    assert not re.search(r"^\[(WARNING|DEPRECATION)", real.output, re.MULTILINE)
+    assert len(service.users(OWNER_ID)) == 1

@@ -25,6 +25,9 @@ HTTP_CODE_TEXTS = {
     "Page not found": "Page Not Found",
 }
 
+# Between several texts in one message.
+SEPARATOR = " || "
+
 GENERAL_TEXT = "Unable to process your request"
 
 
@@ -41,9 +44,12 @@ class Answer:
     seconds: float = 0.0  # send the body byte by byte, over that long
 
 
-def json_answer(body: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+def json_answer(
+    body: object, status: int = 200, headers: tuple[tuple[str, str], ...] = (), latin_1: bool = False
+) -> Answer:
     """Any JSON value. Plain json.dumps: a listing of 10,000 users must stay fast."""
-    return Answer(body=json.dumps(body).encode(), status=status, headers=headers)
+    content = json.dumps(body, ensure_ascii=False).encode("latin-1", "replace") if latin_1 else json.dumps(body).encode()
+    return Answer(body=content, status=status, headers=headers)
 
 
 def html_answer(title: str, status: int, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
@@ -54,7 +60,10 @@ def html_answer(title: str, status: int, headers: tuple[tuple[str, str], ...] = 
 
 def success_answer(settings: Settings, fields: Mapping[str, object]) -> Answer:
     """A success body."""
-    return json_answer({"status": "success", **fields, **_extra_answer_fields(settings)})
+    body = {"status": "success", **fields, **_extra_answer_fields(settings)}
+    if "message" in body:
+        body["message"] = f"{body['message']}{_ending(settings)}"
+    return json_answer(body, latin_1=settings.latin_1)
 
 
 def error_answer(settings: Settings, error: ApiError, kindless: bool = False) -> Answer:
@@ -63,19 +72,29 @@ def error_answer(settings: Settings, error: ApiError, kindless: bool = False) ->
     if not settings.omit_code:
         body["code"] = -1
     if not kindless:
-        body[settings.kind_key] = error.kind
-    body["message"] = _message(settings, error.message)
+        body.update(_kind(settings, settings.kind_key, error.kind))
     status = HTTP_CODES.get(error.kind, 500) if settings.http_error_codes else 200
-    return json_answer({**body, **_extra_answer_fields(settings)}, status)
+    return _error(settings, body, error.message, status)
 
 
 def page_not_found_answer(settings: Settings) -> Answer:
     """An unknown path: no code, and a kind only in the source that knows HTTP codes."""
     body: dict[str, object] = {"status": "error"}
     if settings.http_error_codes:
-        body["type"] = "Invalid Request"  # that source spells it so, whatever kind_key says
-    body["message"] = _message(settings, "Page not found")
-    return json_answer(body, 404 if settings.http_error_codes else 200)
+        body.update(_kind(settings, "type", "Invalid Request"))  # that source spells it so, whatever kind_key says
+    return _error(settings, body, "Page not found", 404 if settings.http_error_codes else 200)
+
+
+def _error(settings: Settings, body: dict[str, object], message: str, status: int) -> Answer:
+    """One object, or with `error_array` one for each text."""
+    messages = message.split(SEPARATOR) if settings.error_array else [message]
+    extra = _extra_answer_fields(settings)
+    errors = [{**body, "message": _message(settings, text), **extra} for text in messages]
+    return json_answer(errors if settings.error_array else errors[0], status, latin_1=settings.latin_1)
+
+
+def _kind(settings: Settings, key: str, kind: str) -> dict[str, object]:
+    return {"type": {"name": kind}} if settings.kind_object else {key: kind}
 
 
 def too_many_requests_answer(settings: Settings, retry_after: str | None, wait: float) -> Answer:
@@ -95,12 +114,19 @@ def retry_after_value(style: str | None, wait: float) -> str | None:
     return style
 
 
-def render_listing(settings: Settings, users: Iterable[SimulatedUser]) -> list[dict[str, object]]:
-    """The users of `smtp_list`."""
-    rows = [_render_user(settings, user) for user in users]
+def render_listing(settings: Settings, users: Iterable[SimulatedUser]) -> dict[str, object]:
+    """The users, as a success body has them."""
+    rows: list[object] = [_render_user(settings, user) for user in users]
     if settings.shuffle:
         random.shuffle(rows)
-    return rows
+    rows += settings.listing_entries
+    if not rows:
+        empty: dict[str, object] = {"array": [], "null": None, "object": {}, "text": ""}
+        return {} if settings.empty_listing == "missing" else {"smtp_list": empty[settings.empty_listing]}
+    if settings.listing_shape == "text":
+        return {"smtp_list": json.dumps(rows)}
+    # Not from 0 on: what PHP makes of an array that its first entry was taken out of.
+    return {"smtp_list": {str(number): row for number, row in enumerate(rows, 1)} if settings.listing_shape == "object" else rows}
 
 
 def _render_user(settings: Settings, user: SimulatedUser) -> dict[str, object]:
@@ -114,13 +140,19 @@ def _render_user(settings: Settings, user: SimulatedUser) -> dict[str, object]:
     if settings.extra_fields:
         row["created"] = "2026-01-01 00:00:00"
         row["usage"] = {"today": 0, "hosts": []}
-    return row
+    return {**row, **settings.listing_fields.get(user.smtp_user_name, {})}
 
 
 def _message(settings: Settings, text: str) -> str | list[str]:
     if settings.http_error_codes:
         text = HTTP_CODE_TEXTS.get(text, text)
-    return [text] if settings.message_list else text
+    texts = [f"{part}{_ending(settings)}" for part in text.split(SEPARATOR)]
+    return texts if settings.message_list else SEPARATOR.join(texts)
+
+
+def _ending(settings: Settings) -> str:
+    """What makes a text one in Latin-1."""
+    return " \xa1\xe9!" if settings.latin_1 else ""
 
 
 def _extra_answer_fields(settings: Settings) -> dict[str, object]:

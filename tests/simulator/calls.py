@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .answers import render_listing
+from .answers import SEPARATOR, render_listing
 from .model import STATUSES, ApiError, Settings, SimulatedUser
 from .store import Store, new_password
 
@@ -33,8 +33,9 @@ Call = Callable[[Store, Settings, str, Parameters], Outcome]
 
 def list_smtp(store: Store, settings: Settings, owner_id: str, parameters: Parameters) -> Outcome:
     """All users that the listing shows by now; there is no paging."""
-    users = store.shown_users(owner_id, settings.listing_lag)
-    return Outcome({"smtp_list": render_listing(settings, users)})
+    users = store.shown_users(owner_id, settings)
+    shown = [user for user in users if user.smtp_user_name not in settings.listing_hides][: settings.listing_most]
+    return Outcome(render_listing(settings, shown))
 
 
 def add_smtp(store: Store, settings: Settings, owner_id: str, parameters: Parameters) -> Outcome:
@@ -43,6 +44,8 @@ def add_smtp(store: Store, settings: Settings, owner_id: str, parameters: Parame
     hourly_limit = limit_from(parameters.get("hourly_limit"))
     if settings.max_users is not None and len(store.users(owner_id)) >= settings.max_users:
         raise ApiError("ValidationError", "You reached the max SMTP user")
+    if settings.hourly_limit_most is not None:
+        hourly_limit = min(hourly_limit, settings.hourly_limit_most)
     user = SimulatedUser(store.new_name(), new_password(), total_limit, hourly_limit)
     return Outcome({"message": "SMTP User Created", **_credentials(user)}, user)
 
@@ -50,9 +53,13 @@ def add_smtp(store: Store, settings: Settings, owner_id: str, parameters: Parame
 def edit_smtp(store: Store, settings: Settings, owner_id: str, parameters: Parameters) -> Outcome:
     """Set what is given; what is left out or null stays as it is."""
     user = _named_user(store, owner_id, parameters)
-    changes = {name: parameters[name] for name in ("total_limit", "hourly_limit", "status") if parameters.get(name) is not None}
+    fields = ("total_limit", "hourly_limit", "status")
+    changes = {name: parameters[name] for name in fields if parameters.get(name) is not None}
     if not changes:
         raise ApiError("ValidationError", "No update field given !!")
+    missing = [name for name in fields if name not in changes]
+    if settings.complete_edits and missing:
+        raise ApiError("ValidationError", SEPARATOR.join(f"{name} required !!" for name in missing))
     return Outcome({"message": "SMTP User Updated"}, changed_user(user, changes))
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from .answers import (
     GENERAL_TEXT,
+    SEPARATOR,
     Answer,
     error_answer,
     html_answer,
@@ -60,8 +61,19 @@ class Fault:
                 raise ValueError(f"{name} must be a string or null")
         if self.kind == "redirect" and not self.location:
             raise ValueError("a redirect needs a location")
+        Settings().changed(self.changes)
         if self.kind == "wrong_listing" and self.call != "listSmtp":
             raise ValueError("wrong_listing is for listSmtp only")
+
+
+    @property
+    def changes(self) -> Mapping[str, Any]:
+        """The settings that are others for the calls that are hit."""
+        if self.kind != "with_settings":
+            return {}
+        if not isinstance(self.value, Mapping):
+            raise ValueError("with_settings needs a value, an object of settings")
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,25 @@ def _echo_request(situation: Situation) -> Answer:
     return error_answer(situation.settings, ApiError("ValidationError", message))
 
 
+def _error_array(situation: Situation) -> Answer:
+    error = ApiError("ValidationError", SEPARATOR.join(("total_limit is wrong", "hourly_limit is wrong")))
+    return error_answer(situation.settings.changed({"error_array": True, "http_error_codes": True}), error)
+
+
+def _general_error_array(situation: Situation) -> Answer:
+    return error_answer(situation.settings.changed({"error_array": True}), ApiError("GeneralError", GENERAL_TEXT))
+
+
+def _latin_1_error(situation: Situation) -> Answer:
+    return error_answer(situation.settings.changed({"latin_1": True}), ApiError("GeneralError", GENERAL_TEXT))
+
+
+def _broken_bytes(situation: Situation) -> Answer:
+    """Bytes that are no UTF-8, in a field that nobody asks for."""
+    body = situation.own.body.replace(b"{", b'{"note": "\xff\xfe\xe9", ', 1)
+    return dataclasses.replace(situation.own, body=body)
+
+
 def _wrong_listing(situation: Situation) -> Answer:
     body = json.loads(situation.own.body)
     if "smtp_list" not in body:  # a refusal stays one
@@ -184,5 +215,10 @@ FAULT_KINDS: dict[str, FaultKind] = {
     "redirect": FaultKind("no", _redirect),
     "html_404": FaultKind("no", _not_found),
     "echo_request": FaultKind("no", _echo_request),
+    "error_array": FaultKind("no", _error_array),
+    "error_array_after": FaultKind("yes", _general_error_array),
+    "latin_1_error_after": FaultKind("yes", _latin_1_error),
+    "broken_bytes_after": FaultKind("yes", _broken_bytes),
+    "with_settings": FaultKind("yes", _own),
     "wrong_listing": FaultKind("yes", _wrong_listing),
 }

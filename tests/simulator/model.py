@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 STATUSES = ("Enable", "Disable")
+LISTING_SHAPES = ("array", "text", "object")
+EMPTY_LISTINGS = ("array", "null", "object", "missing", "text")
 
 
 class ApiError(ValueError):
@@ -62,10 +64,23 @@ class Settings:
     omit_code: bool = False
     http_error_codes: bool = False
     message_list: bool = False
+    error_array: bool = False
+    kind_object: bool = False
+    latin_1: bool = False
     extra_fields: bool = False
     shuffle: bool = False
+    listing_shape: str = "array"
+    empty_listing: str = "array"
+    listing_fields: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    listing_entries: Sequence[object] = ()
     # How the service behaves
     listing_lag: float = 0.0
+    listing_lag_calls: int = 0
+    listing_age: float = 0.0
+    listing_most: int | None = None
+    listing_hides: Sequence[str] = ()
+    complete_edits: bool = False
+    hourly_limit_most: int | None = None
     latency: float = 0.0
     max_users: int | None = None
     quota_calls: int | None = None
@@ -74,20 +89,24 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse values that would silently switch something else than was meant."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(field.default, bool):
-                _require(isinstance(value, bool), field.name, "true or false", value)
-            elif isinstance(field.default, float):
+        for setting in dataclasses.fields(self):
+            value = getattr(self, setting.name)
+            if isinstance(setting.default, bool):
+                _require(isinstance(value, bool), setting.name, "true or false", value)
+            elif isinstance(setting.default, float):
                 number = isinstance(value, (int, float)) and not isinstance(value, bool)
-                _require(number and value >= 0, field.name, "a number of seconds", value)
-        for name in ("max_users", "quota_calls"):
+                _require(number and value >= 0, setting.name, "a number of seconds", value)
+        for name in ("max_users", "quota_calls", "listing_most", "hourly_limit_most", "listing_lag_calls"):
             value = getattr(self, name)
             number = isinstance(value, int) and not isinstance(value, bool)
-            _require(value is None or (number and value >= 0), name, "null or a whole number", value)
+            may_be_null = value is None and name != "listing_lag_calls"
+            _require(may_be_null or (number and value >= 0), name, "null or a whole number", value)
+        self._check_listing()
         for name, allowed in (
             ("password_key", ("password", "smtp_password", None)),
             ("kind_key", ("name", "type")),
+            ("listing_shape", LISTING_SHAPES),
+            ("empty_listing", EMPTY_LISTINGS),
         ):
             _require(getattr(self, name) in allowed, name, f"one of {allowed}", getattr(self, name))
         _require(
@@ -97,9 +116,18 @@ class Settings:
             self.retry_after,
         )
 
+    def _check_listing(self) -> None:
+        for name in ("listing_entries", "listing_hides"):
+            _require(isinstance(getattr(self, name), (list, tuple)), name, "a list", getattr(self, name))
+        names = all(isinstance(name, str) for name in self.listing_hides)
+        _require(names, "listing_hides", "a list of names", self.listing_hides)
+        fields = self.listing_fields
+        right = isinstance(fields, Mapping) and all(isinstance(news, Mapping) for news in fields.values())
+        _require(right, "listing_fields", "a mapping from names to fields", fields)
+
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """These settings with some changed; unknown names are refused."""
-        refuse_unknown(changes, [field.name for field in dataclasses.fields(self)], "setting")
+        refuse_unknown(changes, [setting.name for setting in dataclasses.fields(self)], "setting")
         return dataclasses.replace(self, **changes)
 
 

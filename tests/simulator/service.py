@@ -171,7 +171,7 @@ class Service:
         answer = self._over_quota(request)
         if answer is None:
             fault = self._take_fault(request)
-            answer = self._carry_out(request) if fault is None else self._carry_out_with(fault, request)
+            answer = self._carry_out(request, self.settings) if fault is None else self._carry_out_with(fault, request)
         self._amend(request.number, http_status=None if answer.cut else answer.status)
         return answer
 
@@ -232,15 +232,15 @@ class Service:
             time.sleep(fault.seconds)
         own = Answer()
         if kind.carry_out != "no":
-            own = self._carry_out(request, pretend=kind.carry_out == "pretend")
+            settings = self.settings.changed(fault.changes)
+            own = self._carry_out(request, settings, pretend=kind.carry_out == "pretend")
         if kind.waits == "after":
             time.sleep(fault.seconds)
         answer = kind.answer(Situation(fault, self.settings, request.text, own))
         return dataclasses.replace(answer, seconds=fault.seconds if kind.waits == "sending" else 0.0)
 
-    def _carry_out(self, request: Request, pretend: bool = False) -> Answer:
+    def _carry_out(self, request: Request, settings: Settings, pretend: bool = False) -> Answer:
         """Do the call, hooks around it. With `pretend`, answer alike but store nothing."""
-        settings = self.settings
         if request.call not in CALLS:
             return page_not_found_answer(settings)
         if self.before_call is not None:
@@ -266,7 +266,9 @@ class Service:
             outcome = CALLS[request.call](self._store, settings, owner_id, request.parameters)
             if not pretend:
                 if outcome.user is not None:
-                    self._store.put_user(owner_id, outcome.user, settings.listing_lag)
+                    self._store.put_user(owner_id, outcome.user, settings.listing_lag, settings.listing_lag_calls)
+                elif request.call == "listSmtp":
+                    self._store.account(owner_id).listings += 1
                 self._amend(request.number, carried_out=True)
         return success_answer(settings, outcome.body)
 

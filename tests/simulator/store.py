@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .model import SimulatedUser
+from .model import Settings, SimulatedUser
 
 FIRST_NUMBER = 10001
 LETTERS = string.ascii_letters + string.digits
@@ -24,18 +24,22 @@ LETTERS = string.ascii_letters + string.digits
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A user from `time` on; the listing may show it only `lag` seconds later."""
+    """A user from `time` on, when the account had been listed `listings` times; the listing may show it only later."""
 
     time: float
+    listings: int
     lag: float
+    lag_calls: int
     user: SimulatedUser
 
-    def shows(self, now: float, lag: float) -> bool:
+    def shows(self, now: float, listings: int, settings: Settings) -> bool:
         """Judged by the lag of then and by that of now: the shorter counts.
 
         So users from before a lag was switched on stay in sight, and switching it off shows all.
         """
-        return now >= self.time + min(self.lag, lag)
+        if listings < self.listings + min(self.lag_calls, settings.listing_lag_calls):
+            return False
+        return now >= self.time + min(self.lag, settings.listing_lag)
 
 
 @dataclass
@@ -45,6 +49,7 @@ class Account:
     token: str
     users: dict[str, list[Snapshot]] = field(default_factory=dict)
     call_times: deque[float] = field(default_factory=deque)
+    listings: int = 0
 
 
 class Store:
@@ -81,12 +86,12 @@ class Store:
         """The true state, in order of creation."""
         return [history[-1].user for history in self.account(owner_id).users.values()]
 
-    def shown_users(self, owner_id: str, lag: float) -> list[SimulatedUser]:
+    def shown_users(self, owner_id: str, settings: Settings) -> list[SimulatedUser]:
         """The state as the listing shows it, each user's newest snapshot that is due."""
-        now = time.monotonic()
+        account, now = self.account(owner_id), time.monotonic() - settings.listing_age
         shown = []
-        for history in self.account(owner_id).users.values():
-            due = next((snapshot for snapshot in reversed(history) if snapshot.shows(now, lag)), None)
+        for history in account.users.values():
+            due = next((snapshot for snapshot in reversed(history) if snapshot.shows(now, account.listings, settings)), None)
             if due is not None:
                 shown.append(due.user)
         return shown
@@ -96,11 +101,12 @@ class Store:
         history = self.account(owner_id).users.get(name)
         return history[-1].user if history else None
 
-    def put_user(self, owner_id: str, user: SimulatedUser, lag: float = 0.0) -> None:
-        """Create or change a user; the listing shows it after `lag` seconds."""
+    def put_user(self, owner_id: str, user: SimulatedUser, lag: float = 0.0, lag_calls: int = 0) -> None:
+        """Create or change a user; the listing shows it after `lag` seconds and `lag_calls` listings."""
         self._remembered.add(user.smtp_password)
-        history = self.account(owner_id).users.setdefault(user.smtp_user_name, [])
-        history.append(Snapshot(time.monotonic(), lag, user))
+        account = self.account(owner_id)
+        history = account.users.setdefault(user.smtp_user_name, [])
+        history.append(Snapshot(time.monotonic(), account.listings, lag, lag_calls, user))
 
     def remove_user(self, owner_id: str, name: str) -> None:
         """Forget a user; the API itself has no such call."""

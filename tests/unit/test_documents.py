@@ -121,7 +121,7 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
         ("ansible", {"_module", "_vault", "action"}),
         ("yaml", {"_credentials"}),
         ("fcntl", {"_files"}),
-        ("os", {"_files", "_options", "action"}),
+        ("os", {"_disk", "_files", "_options", "action"}),
     ],
 )
 def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:

@@ -39,7 +39,7 @@ NO_MESSAGES = {
     r"^(.*?object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\(.*?\)): ?",
     "dict[str, Any]",
     "not carried out",
-    "an error answer after which the call may have been carried out",
+    "an answer after which the call may have been carried out",
     "no usable answer: the call may have been carried out",
     # Parts that messages are given by name: <place>, <example>, and error.message, the same without the advice.
     'accounts, "<base_url>", "<owner_id>", aliases in <path>',

@@ -82,8 +82,12 @@ class Account:
         if not self.path.exists():
             return {}
         section = json.loads(self.path.read_text())["accounts"].get(self.options["api_url"], {}).get(OWNER, {})
-        assert set(section) <= {"aliases", "intents", "password_times"}
+        assert set(section) <= {"aliases", "intents", "known", "password_times"}
         return dict(section)
+
+    def acknowledge(self, *names: str) -> None:
+        """Say that users are somebody else's."""
+        assert not self.run("smtp_bindings", acknowledge=list(names)).get("failed")
 
     def aliases(self) -> dict[str, str]:
         """Which user each alias has."""
@@ -103,8 +107,9 @@ class Account:
         assert not shown, f"secrets shown: {shown}"
 
     def left_behind(self) -> set[str]:
-        """The files in the folder beyond the bindings file and its lock."""
-        return set(os.listdir(self.path.parent)) - {self.path.name, f"{self.path.name}.lock"}
+        """The files in the folder beyond the bindings file and its locks, of the file and of each account."""
+        names = {entry.name for entry in self.path.parent.iterdir() if entry.suffix != ".lock"}
+        return names - {self.path.name}
 
 
 class Steps:
@@ -218,8 +223,10 @@ class Steps:
         """Name a file by its part in the protocol."""
         if os.path.isdir(path):
             return "folder"
-        if not str(path).endswith(".new"):
+        if str(path).endswith(".json.lock"):
             return "lock"
+        if not str(path).endswith(".new"):
+            return "lock of the account"
         with contextlib.suppress(FileNotFoundError):
             text = Path(path).read_text()
             if text:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Random histories of an account: tasks, hand changes, faults, power failures, re-runs; and what holds after each.
+"""Random histories of an account: tasks, hand changes, lost files, faults, power failures; and what holds after each.
 
 SENDCLEAN_SEQUENCES says how many to run, 2,000 if it is not set. A failure is printed as the steps that lead to it.
 """
@@ -57,6 +57,8 @@ OUTCOMES: Counter[str] = Counter()
 
 NO_TROUBLE: Result = {"faults": []}
 
+FOR_PEOPLE = ("users could be it", "has other limits", "nobody is created", "of renamed_from to", "remove the binding")
+
 NODES = st.sampled_from(["bindings/bindings.json", "link.json"])
 ALIAS = st.sampled_from(ALIASES)
 LIMIT = st.sampled_from(LIMITS)
@@ -91,6 +93,10 @@ class Histories(RuleBasedStateMachine):
         self.cut_short = False
         # Whether a write of a run that did not come to its end may not show yet.
         self.unsettled = False
+        # For which alias each user was made that nobody has acknowledged or unbound since, whatever the file says.
+        self.made_for: dict[str, str] = {}
+        # Whether the file was ever lost or an old one put back.
+        self.lossy = False
 
     def teardown(self) -> None:
         """Take the folder away."""
@@ -104,19 +110,24 @@ class Histories(RuleBasedStateMachine):
         trouble=troubles("addSmtp", "addSmtp", "editSmtp"),
         node=NODES,
         again=st.booleans(),
+        renamed_from=st.one_of(st.none(), st.none(), st.none(), ALIAS),
     )
-    def present(self, alias: str, limits: tuple[int, int] | None, trouble: Result, node: str, again: bool) -> None:
+    def present(
+        self, alias: str, limits: tuple[int, int] | None, trouble: Result, node: str, again: bool, renamed_from: str | None
+    ) -> None:
         options: Result = {"alias": alias}
         if limits:
             options.update(total_limit=limits[0], hourly_limit=limits[1])
             self.asked.add(alias)
+        if renamed_from != alias and renamed_from is not None:
+            options["renamed_from"] = renamed_from
         result = self.task("smtp_user", options, trouble, node)
         if again and trouble != NO_TROUBLE and (result is None or result.get("failed")):
             trouble = NO_TROUBLE
             result = self.task("smtp_user", options, trouble, node)
         if limits and result and result.get("failed") and trouble == NO_TROUBLE:
             # Nothing that went wrong before stands in the way for ever, but what only a person can decide.
-            assert "users could be it" in result["msg"], result["msg"]
+            assert any(words in result["msg"] for words in FOR_PEOPLE), result["msg"]
 
     @rule(alias=ALIAS, trouble=troubles("editSmtp"), node=NODES)
     def absent(self, alias: str, trouble: Result, node: str) -> None:
@@ -161,6 +172,97 @@ class Histories(RuleBasedStateMachine):
             options["current_password"] = "not-the-one-in-force"
         self.task("smtp_password_reset", options, trouble, node)
 
+    @rule(present=st.sets(ALIAS, min_size=1), trouble=troubles("editSmtp"), node=NODES)
+    def purge(self, present: set[str], trouble: Result, node: str) -> None:
+        """Hold the account to some aliases, and purge."""
+        bound = self.account.aliases()
+        users = [{"alias": alias} for alias in sorted(present & bound.keys())]
+        if users:
+            self.task("smtp_users", {"users": users, "purge": True, "purge_limit": "100%"}, trouble, node)
+
+    # ---- what becomes of the file ---------------------------------------------------------------------------
+
+    @precondition(lambda self: self.account.aliases())
+    @rule(forgets=st.sets(ALIAS), everything=st.booleans(), again=st.booleans())
+    def lose_the_file(self, forgets: set[str], everything: bool, again: bool) -> None:
+        """All of it, or what came after the copy that is put back; the next run may come at once.
+
+        Begun creations are settled before: what was begun by a file that is lost, nobody can tell from others' doing.
+        """
+        self.pass_time(2 * LAG + 60)
+        aliases = self.account.aliases()
+        if self.intents():
+            return
+        self.lossy = True
+        self.cut_short = self.unsettled = False
+        if everything:
+            self.account.path.unlink()
+        else:
+            document = json.loads(self.account.path.read_text())
+            section = document["accounts"][self.account.options["api_url"]][OWNER]
+            section["aliases"] = {alias: name for alias, name in aliases.items() if alias not in forgets}
+            self.account.path.write_text(json.dumps(document))
+        gone = [alias for alias in sorted(aliases) if everything or alias in forgets]
+        if again and gone:
+            user = self.account.user(aliases[gone[0]])
+            self.present(gone[0], (user.total_limit, user.hourly_limit), NO_TROUBLE, "link.json", False, None)
+
+    @rule()
+    def recover(self) -> None:
+        """Bind again who was made for whom, as a file with credentials has it."""
+        bound = self.account.aliases()
+        names = {user.smtp_user_name for user in self.account.users()}
+        lost = {
+            alias: name
+            for name, alias in self.made_for.items()
+            if name in names and alias not in bound and name not in bound.values() and alias not in self.intents()
+        }
+        self.pass_time(2 * LAG + 60)
+        result = self.account.run("smtp_bindings", bindings=lost)
+        assert not result.get("failed"), result["msg"]
+        assert self.account.aliases().items() >= lost.items()
+
+    @rule(pick=PICK)
+    def acknowledge(self, pick: int) -> None:
+        """One of those that nobody has claimed, or all of them."""
+        self.pass_time(2 * LAG + 60)
+        unclaimed = self.account.run("smtp_bindings")["unclaimed"]
+        begun = {name for name in unclaimed if name not in self.by_hand and name not in self.made_for}
+        chosen = [name for name in unclaimed if name not in begun]
+        chosen = chosen if pick == 0 else chosen[pick - 1 : pick]
+        self.account.acknowledge(*chosen)
+        for name in chosen:
+            self.made_for.pop(name, None)
+            self.by_hand.add(name)
+
+    @precondition(lambda self: self.account.aliases())
+    @rule(pick=PICK)
+    def unbind(self, pick: int) -> None:
+        aliases = sorted(self.account.aliases().items())
+        alias, name = aliases[pick % len(aliases)]
+        assert not self.account.run("smtp_bindings", unbind=[alias]).get("failed")
+        self.made_for.pop(name, None)
+        self.by_hand.add(name)
+
+    @rule(alias=ALIAS, limits=LIMIT)
+    def another_team(self, alias: str, limits: tuple[int, int]) -> None:
+        """A file of its own for the same account: what it makes is a stranger's here."""
+        self.pass_time(2 * LAG + 60)
+        if self.intents():
+            return
+        before = {user.smtp_user_name for user in self.account.users()}
+        theirs = str(self.folder / "theirs.json")
+        known = self.account.run("smtp_bindings", bindings_path=theirs)["unclaimed"]
+        self.account.run("smtp_bindings", bindings_path=theirs, acknowledge=known)
+        options = {"alias": f"their {alias}", "total_limit": limits[0], "hourly_limit": limits[1]}
+        assert not self.account.run("smtp_user", bindings_path=theirs, **options).get("failed")
+        self.by_hand |= {user.smtp_user_name for user in self.account.users()} - before
+        self.pass_time(2 * LAG + 60)
+
+    def intents(self) -> Result:
+        """The creations of which the file does not know how they ended."""
+        return dict(self.account.bindings().get("intents", {}))
+
     # ---- what people and time do ----------------------------------------------------------------------------
 
     @rule(limits=LIMIT)
@@ -184,12 +286,11 @@ class Histories(RuleBasedStateMachine):
         alias, name = aliases[pick % len(aliases)]
         self.pass_time(2 * LAG + 60)
         self.service.remove_user(OWNER, name)
+        self.made_for.pop(name, None)
         result = self.account.run("smtp_user", alias=alias, total_limit=100, hourly_limit=10)
         assert result["failed"]
         assert "remove the binding" in result["msg"]
-        document = json.loads(self.account.path.read_text())
-        del document["accounts"][self.account.options["api_url"]][OWNER]["aliases"][alias]
-        self.account.path.write_text(json.dumps(document))
+        assert self.account.run("smtp_bindings", unbind=[alias])["unlisted"] == []
 
     @rule(seconds=st.sampled_from([1, 20, 40 * 86400]))
     def pass_time(self, seconds: float) -> None:
@@ -208,11 +309,15 @@ class Histories(RuleBasedStateMachine):
             # Nobody can tell from a listing that lags what an edit or a reset did whose run has died.
             self.pass_time(LAG + 2 * TIMEOUT)
         options = {**options, "bindings_path": str(self.folder / node)}
+        before, bound = {user.smtp_user_name: user for user in self.account.users()}, self.account.aliases()
+        knows = any(self.account.bindings().get(key) for key in ("aliases", "intents", "known"))
         plan = self.predict(module, options)
         lagging = self.service.settings.listing_lag and (self.cut_short or self.account.bindings().get("intents"))
         self.service.clear_log()
         result = self.run_with(module, options, trouble)
         self.service.clear_faults()
+        self.nobody_is_disabled_unasked(options, before, bound)
+        self.nobody_is_made_again(options, before, bound, knows)
         made = self.account.carried_out()
         self.unsettled = (result is None or "failed" in result) and bool(made["editSmtp"] + made["resetSmtpPassword"])
         OUTCOMES["power lost" if result is None else "failed" if result.get("failed") else "ok"] += 1
@@ -226,6 +331,36 @@ class Histories(RuleBasedStateMachine):
         if not result.get("failed"):
             self.done_as_asked(module, options, result)
         return result
+
+    def nobody_is_disabled_unasked(self, options: Result, before: dict[str, Any], bound: dict[str, str]) -> None:
+        """Whatever becomes of the run: only who is asked for, or, by a purge, who has an alias that the list does not name."""
+        disabled = {user.smtp_user_name for user in self.account.users() if user.status == "Disable"}
+        disabled = {name for name in disabled if name not in before or before[name].status == "Enable"}
+        if options.get("purge"):
+            named = {user["alias"] for user in options["users"]}
+            assert disabled <= {name for alias, name in bound.items() if alias not in named}
+        else:
+            asked = {options.get("smtp_user_name"), self.account.aliases().get(options.get("alias", ""))}
+            assert disabled <= (asked if options.get("state") == "absent" else set())
+
+    def nobody_is_made_again(self, options: Result, before: dict[str, Any], bound: dict[str, str], knows: bool) -> None:
+        """Who was made for an alias and has not changed is not made again, whatever became of the file."""
+        alias, old = options.get("alias", ""), options.get("renamed_from", "")
+        if bound.get(old) and self.account.aliases().get(alias) == bound[old]:
+            self.made_for = {name: alias if name == bound[old] else owner for name, owner in self.made_for.items()}
+        for user in self.account.users():
+            if user.smtp_user_name in before:
+                continue
+            limits = (options["total_limit"], options["hourly_limit"])
+            assert knows or not before, "made for a file that knows nobody"
+            again = [
+                other.smtp_user_name
+                for other in before.values()
+                if self.made_for.get(other.smtp_user_name) == alias
+                and (other.status, other.total_limit, other.hourly_limit) == ("Enable", *limits)
+            ]
+            assert not again, f"{user.smtp_user_name} is {again} once more"
+            self.made_for[user.smtp_user_name] = alias
 
     def predict(self, module: str, options: Result) -> Result:
         """Check mode: one listing, and not a file touched."""
@@ -267,6 +402,8 @@ class Histories(RuleBasedStateMachine):
             assert not result["changed"] or result["smtp_password"] == users[result["smtp_user_name"]].smtp_password
             if "max_age_days" not in options:
                 return
+        elif module == "smtp_users":
+            assert result["summary"]["failed"] == 0
         elif result["smtp_user"]:
             shown = result["smtp_user"]
             true = users[shown["smtp_user_name"]]
@@ -300,17 +437,18 @@ class Histories(RuleBasedStateMachine):
         bindings = self.account.bindings()
         aliases, intents = bindings.get("aliases", {}), bindings.get("intents", {})
         assert len(set(aliases.values())) == len(aliases)
-        assert all(name not in self.by_hand or (alias, name) in self.adopted for alias, name in aliases.items())
+        strangers = {(alias, name) for alias, name in aliases.items() if name in self.by_hand}
+        assert strangers <= self.adopted
+        # Those that were made for an alias and are neither bound nor given up by a person: only a lost file leaves them.
         made = [user for user in self.account.users() if user.smtp_user_name not in self.by_hand]
-        assert len(made) <= len(self.asked)
         stray = [user for user in made if user.smtp_user_name not in aliases.values()]
-        assert len(stray) <= len(set(intents) - set(aliases)), "a user was made that no alias has"
         for user in stray:
-            assert any(
+            assert user.smtp_user_name in self.made_for or any(
                 user.smtp_user_name not in intent["smtp_user_names"]
                 and (user.total_limit, user.hourly_limit) == (intent["total_limit"], intent["hourly_limit"])
                 for intent in intents.values()
             ), f"{user.smtp_user_name} is lost"
+        assert self.lossy or len(stray) <= len(set(intents) - set(aliases)), "a user was made that no alias has"
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -325,7 +463,7 @@ def test_histories(part: int, record_property: Callable[[str, object], None]) ->
         machine,
         settings=settings(
             max_examples=-(int(os.environ.get("SENDCLEAN_SEQUENCES", "2000")) // -PARTS),
-            stateful_step_count=10,
+            stateful_step_count=12,
             deadline=None,
             database=None,
             print_blob=True,

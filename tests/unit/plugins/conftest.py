@@ -9,6 +9,7 @@ pytest may read this file before tests/conftest.py has staged the tree: what is 
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from simulator.wire import wired
 
 if TYPE_CHECKING:
     from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
-    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock, ModuleResult, RunModule
+    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock, MakeReadOnly, ModuleResult, RunModule
 
 # How long an example takes says nothing: other work on the machine may slow it down.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -120,3 +121,22 @@ def bindings_path(tmp_path: pathlib.Path) -> pathlib.Path:
     folder = tmp_path / "bindings"
     folder.mkdir()
     return folder / "bindings.json"
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> MakeReadOnly:
+    """read_only(folder) makes a folder read-only, also to root, who may run this."""
+
+    def make(folder: pathlib.Path) -> None:
+        folder.chmod(0o555)
+        monkeypatch.setattr(os, "access", lambda path, mode, **how: not mode & os.W_OK or bool(os.stat(path).st_mode & 0o200))
+        real = os.open
+
+        def refuse(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
+            if flags & os.O_CREAT and not os.path.exists(path) and pathlib.Path(os.fsdecode(path)).parent == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+            return real(path, flags, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", refuse)
+
+    return make

@@ -46,8 +46,17 @@ EXPECTED: dict[str, tuple[int, str] | type[Exception]] = {
     "redirect": (307, "<html>"),
     "html_404": (404, "<html>"),
     "echo_request": (200, '{"status": "error", "code": -1, "name": "ValidationError"'),
+    "error_array": (400, '[{"status": "error", "code": -1, "name": "ValidationError", "message": "total_limit'),
+    "error_array_after": (200, '[{"status": "error", "code": -1, "name": "GeneralError"'),
+    "latin_1_error_after": (200, '{"status": "error", "code": -1, "name": "GeneralError"'),
+    "broken_bytes_after": (200, '{"note": "'),
+    "with_settings": (200, '{"status": "success"'),
 }
-CARRIED_OUT = {kind for kind in FAULT_KINDS if kind.endswith("_after") or kind == "slow_before"}
+CARRIED_OUT = {kind for kind in FAULT_KINDS if kind.endswith("_after") or kind in ("slow_before", "with_settings")}
+NEEDS: dict[str, dict[str, Any]] = {
+    "redirect": {"location": "http://127.0.0.1:1/"},
+    "with_settings": {"value": {"hourly_limit_most": 100}},
+}
 
 
 def add(post: Post) -> requests.Response:
@@ -63,7 +72,7 @@ def way(request: pytest.FixtureRequest, service: Service, server: RunningServer)
 
 @pytest.mark.parametrize("kind", [kind for kind in FAULT_KINDS if kind != "wrong_listing"])
 def test_every_kind(service: Service, post: Post, way: None, capfd: pytest.CaptureFixture[str], kind: str) -> None:
-    service.add_fault("addSmtp", kind, location="http://127.0.0.1:1/" if kind == "redirect" else None)
+    service.add_fault("addSmtp", kind, **NEEDS.get(kind, {}))
     expected = EXPECTED[kind]
     if isinstance(expected, type):
         with pytest.raises(expected):
@@ -89,6 +98,28 @@ def test_wrong_listing(service: Service, call: Call) -> None:
         assert call("listSmtp") == {"status": "success", "smtp_list": value}
     service.add_fault("listSmtp", "wrong_listing", value=[])
     assert call("listSmtp", token="x")["name"] == "AuthenticationError"
+
+
+def test_bodies_that_are_no_utf_8(service: Service, post: Post, way: None) -> None:
+    service.add_fault("addSmtp", "latin_1_error_after")
+    service.add_fault("addSmtp", "broken_bytes_after")
+    for text in (b"Unable to process your request \xa1\xe9!", b"\xff\xfe\xe9"):
+        content = add(post).content
+        assert text in content
+        with pytest.raises(UnicodeDecodeError):
+            content.decode()
+
+
+def test_one_call_with_other_settings(service: Service, call: Call, clock: FakeClock) -> None:
+    service.create_user("demo", smtp_user_name="smtp1", smtp_password="before")
+    clock.now += 10
+    service.update_user("demo", "smtp1", smtp_password="after")
+    service.add_fault("listSmtp", "with_settings", value={"listing_age": 5})
+    service.add_fault("listSmtp", "with_settings", value={"listing_age": 15})
+    listings = [call("listSmtp")["smtp_list"] for unused in range(3)]
+    assert [[user["password"] for user in listing] for listing in listings] == [["before"], [], ["after"]]
+    with pytest.raises(ValueError, match="unknown setting age"):
+        service.add_fault("listSmtp", "with_settings", value={"age": 5})
 
 
 def test_echo_holds_the_token(service: Service, call: Call) -> None:
@@ -174,6 +205,7 @@ def test_a_call_over_quota_meets_no_fault(service: Service, call: Call) -> None:
         (("listSMTP", "cut_after"), "unknown call 'listSMTP'; known: "),
         (("*", "wrong_listing"), "wrong_listing is for listSmtp only"),
         (("*", "redirect"), "a redirect needs a location"),
+        (("*", "with_settings"), "with_settings needs a value"),
     ],
 )
 def test_faults_that_could_not_work(service: Service, arguments: tuple[str, str], message: str) -> None:

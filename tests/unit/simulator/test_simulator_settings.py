@@ -89,6 +89,84 @@ def test_http_error_codes(service: Service, post: Post) -> None:
     assert post("listSmtp").status_code == 200
 
 
+def test_errors_in_an_array_and_kinds_in_an_object(service: Service, call: Call, post: Post) -> None:
+    service.settings = Settings(complete_edits=True)
+    name = service.create_user("demo").smtp_user_name
+    joined = call("editSmtp", smtp_user_name=name, total_limit=5)
+    assert joined["message"] == "hourly_limit required !! || status required !!"
+    service.settings = Settings(complete_edits=True, message_list=True)
+    assert call("editSmtp", smtp_user_name=name, total_limit=5)["message"] == ["hourly_limit required !!", "status required !!"]
+    service.settings = Settings(complete_edits=True, error_array=True, kind_object=True)
+    assert call("editSmtp", smtp_user_name=name, total_limit=5) == [
+        {"status": "error", "code": -1, "type": {"name": "ValidationError"}, "message": f"{field} required !!"}
+        for field in ("hourly_limit", "status")
+    ]
+    assert call("editSmtp", smtp_user_name=name, total_limit=5, hourly_limit=5, status="Disable")["status"] == "success"
+    service.settings = Settings(http_error_codes=True, kind_object=True)
+    assert post("nope").json()["type"] == {"name": "Invalid Request"}
+
+
+def test_latin_1(service: Service, call: Call, post: Post) -> None:
+    service.settings = Settings(latin_1=True)
+    for content in (post("addSmtp", total_limit=1, hourly_limit=1).content, post("addSmtp").content, post("nope").content):
+        assert b" \xa1\xe9!" in content
+    assert call("listSmtp")["status"] == "success"
+
+
+SHAPES = {"array": [{}, {}], "text": "[{}, {}]", "object": {"1": {}, "2": {}}}
+EMPTY = {
+    "array": {"smtp_list": []},
+    "null": {"smtp_list": None},
+    "object": {"smtp_list": {}},
+    "missing": {},
+    "text": {"smtp_list": ""},
+}
+
+
+def test_shapes_of_the_listing(service: Service, call: Call) -> None:
+    for shape, listing in SHAPES.items():
+        service.settings = Settings(listing_shape=shape, listing_entries=[{}, {}])
+        assert call("listSmtp")["smtp_list"] == listing
+    for shape, fields in EMPTY.items():
+        service.settings = Settings(empty_listing=shape)
+        assert call("listSmtp") == {"status": "success", **fields}
+
+
+def test_odd_users(service: Service, call: Call) -> None:
+    service.create_user("demo", smtp_user_name="smtp1", smtp_password="x")
+    service.create_user("demo", smtp_user_name="smtp2")
+    service.settings = Settings(listing_fields={"smtp1": {"hourly_limit": -1, "more": None}}, listing_entries=[None])
+    one, two, none = call("listSmtp")["smtp_list"]
+    assert one == {**two, "smtp_user_name": "smtp1", "password": "x", "hourly_limit": -1, "more": None}
+    assert none is None
+
+
+def test_a_part_of_the_users(service: Service, call: Call) -> None:
+    names = [service.create_user("demo").smtp_user_name for unused in range(4)]
+    for changes, shown in (({"listing_most": 2}, names[:2]), ({"listing_hides": names[:1]}, names[1:])):
+        service.settings = Settings().changed(changes)
+        assert [user["smtp_user_name"] for user in call("listSmtp")["smtp_list"]] == shown
+
+
+def test_a_clamp(service: Service, call: Call) -> None:
+    service.settings = Settings(hourly_limit_most=100)
+    for limit in (99, 101):
+        call("addSmtp", total_limit=1000, hourly_limit=limit)
+    assert [(user.total_limit, user.hourly_limit) for user in service.users("demo")] == [(1000, 99), (1000, 100)]
+
+
+def test_lag_in_listings(service: Service, call: Call) -> None:
+    service.settings = Settings(listing_lag_calls=2)
+    service.create_user("demo", smtp_user_name="smtp1", smtp_password="before")
+    call("listSmtp")
+    new = call("resetSmtpPassword", smtp_user_name="smtp1")["smtp_password"]
+    call("addSmtp", total_limit=1, hourly_limit=1)
+    listings = [call("listSmtp")["smtp_list"] for unused in range(3)]
+    assert [listing[0]["password"] for listing in listings] == ["before", "before", new]
+    assert [len(listing) for listing in listings] == [1, 1, 2]
+    assert len(call("listSmtp", "other")["smtp_list"]) == 0
+
+
 def test_max_users(service: Service, call: Call) -> None:
     service.settings = Settings(max_users=1)
     assert call("addSmtp", total_limit=1, hourly_limit=1)["status"] == "success"
@@ -167,6 +245,14 @@ def test_retry_after_as_a_date(service: Service, post: Post) -> None:
         {"password_key": "secret"},
         {"kind_key": None},
         {"retry_after": 3},
+        {"listing_shape": "list"},
+        {"empty_listing": None},
+        {"listing_fields": {"smtp1": None}},
+        {"listing_entries": "smtp1"},
+        {"listing_hides": [1]},
+        {"listing_most": -1},
+        {"listing_lag_calls": None},
+        {"hourly_limit_most": True},
     ],
 )
 def test_wrong_settings_are_refused(changes: dict[str, Any]) -> None:

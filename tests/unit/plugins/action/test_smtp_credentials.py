@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.sendclean.email.plugins.action import smtp_credentials
 from ansible_collections.sendclean.email.plugins.module_utils import _client
 from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
+from ansible_collections.sendclean.email.tests.unit.plugins.action.encrypted import VAULT_SECRET, Act, stored
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
     TOKEN,
@@ -29,56 +27,10 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
 )
 from simulator import RunningServer, Service, Settings
 
-SECRET = VaultSecret(b"the vault password")
-Act = Callable[..., "dict[str, Any]"]
-
-
-@pytest.fixture
-def dest(tmp_path: Path) -> Path:
-    """The file, alone in a folder; it is not there yet."""
-    (tmp_path / "stored").mkdir()
-    return tmp_path / "stored" / "smtp.yml"
-
-
-@pytest.fixture
-def act(dest: Path, bindings_path: Path, server: RunningServer, service: Service) -> Act:
-    """act(check=True, vault_id=…) runs the action for an account with the aliases billing and shop; None takes an option away."""
-    for name in ("smtp1", "smtp2", "smtp3"):
-        service.create_user(OWNER, smtp_user_name=name)
-    write_bindings(bindings_path, server.base_url, aliases={"billing": "smtp1", "shop": "smtp2"})
-
-    def run(
-        check: bool = False,
-        secrets: list[tuple[str, VaultSecret]] | None = None,
-        environment: dict[str, str] | None = None,
-        **options: Any,
-    ) -> dict[str, Any]:
-        given = {"owner_id": OWNER, "token": TOKEN, "api_url": server.base_url, "requests_per_minute": 0, "timeout": 5}
-        given = {**given, "dest": str(dest), "bindings_path": str(bindings_path), **options}
-        arguments = {name: value for name, value in given.items() if value is not None}
-        task = SimpleNamespace(args=arguments, check_mode=check, environment=environment, async_val=0, action="smtp_credentials")
-        connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None, env_prefix=lambda **variables: ""))
-        loader = DataLoader()
-        loader.set_basedir(str(dest.parent))
-        loader.set_vault_secrets([("default", SECRET)] if secrets is None else secrets)
-        templar = SimpleNamespace(template=lambda value: value)
-        action = smtp_credentials.ActionModule(task, connection, None, loader, templar, None)
-        result: dict[str, Any] = action.run(task_vars={})
-        return result
-
-    return run
-
-
-def stored(dest: Path) -> Any:
-    """What the file holds, as Ansible loads it."""
-    loader = DataLoader()
-    loader.set_vault_secrets([("default", SECRET)])
-    return loader.load_from_file(str(dest))
-
 
 def put(dest: Path, text: str) -> None:
     """Have an encrypted file."""
-    dest.write_bytes(VaultLib().encrypt(text, SECRET))
+    dest.write_bytes(VaultLib().encrypt(text, VAULT_SECRET))
 
 
 def passwords(service: Service) -> list[str]:
@@ -125,7 +77,7 @@ def test_what_else_is_in_the_file_is_kept_and_so_are_its_mode_and_a_link_to_it(m
 
     assert act(dest=str(link))["added"] == ["billing", "shop"]
 
-    plain = VaultLib([("default", SECRET)]).decrypt(dest.read_bytes()).decode()
+    plain = VaultLib([("default", VAULT_SECRET)]).decrypt(dest.read_bytes()).decode()
     assert plain.startswith("# ours\nport: 587\nsmtp_credentials:\n")
     assert stat.S_IMODE(dest.stat().st_mode) == mode
     assert link.is_symlink()
@@ -141,6 +93,15 @@ def test_a_user_whose_password_is_not_shown_keeps_the_one_that_is_stored(act: Ac
     assert dest.read_bytes() == before
 
 
+def test_what_is_odd_in_the_account_is_told_and_spares_the_others(act: Act, dest: Path, service: Service) -> None:
+    service.settings = Settings(listing_fields={"smtp3": {"hourly_limit": -1, "password": 5}})
+    for result in (act(), act(aliases=["nobody"])):
+        assert ["smtp3" in text for text in result["warnings"]] == [True, True]
+    assert list(stored(dest)["smtp_credentials"]) == ["billing", "shop"]
+    service.settings = Settings()
+    assert "warnings" not in act()
+
+
 def test_the_last_users_are_not_taken_away_by_a_mistake(act: Act, dest: Path, tmp_path: Path) -> None:
     nobody = str(tmp_path / "nothing.json")
     assert act(bindings_path=nobody)["changed"]
@@ -153,7 +114,7 @@ def test_the_last_users_are_not_taken_away_by_a_mistake(act: Act, dest: Path, tm
 
 
 def test_another_vault_id_is_a_change(act: Act, dest: Path) -> None:
-    secrets = [("default", SECRET), ("prod", VaultSecret(b"S3CRET"))]
+    secrets = [("default", VAULT_SECRET), ("prod", VaultSecret(b"S3CRET"))]
     act()
     result = act(secrets=secrets, vault_id="prod")
     assert result["changed"]

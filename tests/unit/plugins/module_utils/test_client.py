@@ -16,7 +16,7 @@ from urllib.parse import quote_plus
 import pytest
 import responses
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import Outcome
+from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome
 from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     CALLS,
@@ -113,12 +113,69 @@ def test_a_final_error_is_not_repeated(
     assert len(service.log) == 1
 
 
+# ---- an edit of which the server wants all fields --------------------------------------------------------------
+
+EDITED = {"smtp_user_name": "smtp1", "total_limit": 5}
+ALL = {"total_limit": 5, "hourly_limit": 100, "status": "Enable"}
+
+
+def edits(service: Service) -> list[Any]:
+    return [entry.parameters for entry in service.calls("editSmtp")]
+
+
+def test_an_edit_that_is_refused_is_made_once_more_with_all_fields(client: Client, service: Service) -> None:
+    service.settings = Settings(complete_edits=True)
+    client.edit_smtp("smtp1", {"total_limit": 5}, client.list_smtp()["smtp1"])
+    assert edits(service) == [EDITED, {"smtp_user_name": "smtp1", **ALL}]
+    assert service.users(OWNER)[0].total_limit == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls"), [("validation_error", 2), ("error_array", 2), ("echo_request", 2), ("general_error_before", 4)]
+)
+def test_only_a_validation_error_is_taken_for_missing_fields(kind: str, calls: int, client: Client, service: Service) -> None:
+    listed = client.list_smtp()["smtp1"]
+    service.add_fault("editSmtp", kind, times=100)
+    with pytest.raises(CallError):
+        client.edit_smtp("smtp1", {"total_limit": 5}, listed)
+    assert len(edits(service)) == calls
+
+
+def test_the_error_of_the_second_edit_is_the_one_that_counts(client: Client, service: Service) -> None:
+    listed = client.list_smtp()["smtp1"]
+    service.add_fault("editSmtp", "validation_error")
+    service.add_fault("editSmtp", "authentication_error")
+    with pytest.raises(CallError) as caught:
+        client.edit_smtp("smtp1", {"total_limit": 5}, listed)
+    assert caught.value.name == "AuthenticationError"
+
+
+@pytest.mark.parametrize(
+    ("fields", "parameters", "second"),
+    [
+        ({"hourly_limit": None}, {"total_limit": 5}, {"total_limit": 5, "status": "Enable"}),
+        ({"hourly_limit": 0, "status": "?"}, {"total_limit": 5}, None),
+        ({}, ALL, None),
+        ({}, {"status": "Disable"}, {"total_limit": 1000, "hourly_limit": 100, "status": "Disable"}),
+    ],
+)
+def test_what_cannot_be_added_is_not_sent(
+    fields: dict[str, Any], parameters: dict[str, Any], second: dict[str, Any] | None, client: Client, service: Service
+) -> None:
+    service.settings = Settings(listing_fields={"smtp1": fields})
+    service.add_fault("editSmtp", "validation_error", times=100)
+    with pytest.raises(CallError):
+        client.edit_smtp("smtp1", parameters, client.list_smtp()["smtp1"])
+    assert edits(service)[1:] == ([{"smtp_user_name": "smtp1", **second}] if second else [])
+
+
 UNKNOWN_PATHS = [
     {"message": "Page not found"},
     {"message": "Page Not Found"},
     {"message": ["Page Not Found"]},
     {"type": "Invalid Request", "message": "Page Not Found"},
     {"name": "Invalid Request", "message": ""},
+    {"type": {"name": "Invalid Request"}, "message": "Page Not Found"},
 ]
 
 
@@ -178,6 +235,10 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
     "not a string": ({"name": 5}, "GeneralError"),
     "of the vendor's clients": ({"name": "Invalid_Key"}, "Invalid_Key"),
     "new": ({"type": "SomethingNew"}, "SomethingNew"),
+    "an object": ({"type": {"name": "ValidationError"}}, "ValidationError"),
+    "an object as name": ({"name": {"name": "ValidationError"}}, "ValidationError"),
+    "an object without name": ({"name": {}, "type": {"name": ""}}, "GeneralError"),
+    "an object beside a name": ({"name": "ValidationError", "type": {"name": "x"}}, "ValidationError"),
     "with the token": ({"name": f"Unknown {TOKEN}"}, "Unknown ********"),
 }
 
@@ -201,11 +262,31 @@ def test_no_spelling_of_the_token_is_shown(spell: Callable[[str], str], fast: Fa
     assert error.message.strip('"') in ("Wrong: ********!", 'Wrong: "********"!')
 
 
+@responses.activate
+def test_no_token_that_cannot_be_decoded_is_shown(fast: FakeClock) -> None:
+    token = "Zq4\xe9Xw7\xf6Zq4"
+    body = f'{{"status": "error", "name": "ValidationError", "message": "Wrong: {token}"}}'
+    for encoding in ("latin-1", "utf-8"):
+        responses.reset()
+        responses.post(LIST_URL, body=body.encode(encoding))
+        assert failure(Client(Connection(ELSEWHERE, OWNER, token))).message == "Wrong: ********"
+
+
+@responses.activate
+def test_what_a_terminal_would_act_upon_is_shown_escaped(elsewhere: Client) -> None:
+    responses.post(LIST_URL, json={"status": "error", "name": "ValidationError", "message": "a\x1b[2Jb\x9bc\u202ed\r"})
+    assert "a\\x1b[2Jb\\x9bc\\u202ed" in str(failure(elsewhere))
+
+
 @pytest.mark.parametrize(
     ("fields", "message", "code"),
     [
         ({"message": "One", "code": -1}, "One", -1),
         ({"message": ["One", "Two"]}, "One; Two", None),
+        ({"message": "One || Two||Three"}, "One; Two; Three", None),
+        ({"message": ["One || Two", None, "Three"]}, "One; Two; Three", None),
+        ({"message": "", "code": True}, "", None),
+        ({"message": "One", "code": 10**30}, "One", None),
         ({"message": []}, "", None),
         ({}, "", None),
         ({"message": None, "code": None}, "", None),
@@ -228,7 +309,7 @@ def test_an_object_that_is_neither_success_nor_error_makes_no_sense(body: dict[s
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b"1", b'"success"', b"<html>", b"\xff\xfe", b"[" * 100_000, b'{"status": "success"']
+    "body", [b"", b"null", b"[]", b"[[]]", b"1", b'"success"', b"<html>", b"\xff\xfe", b"[" * 100_000, b'{"status": "success"']
 )
 @responses.activate
 def test_what_is_no_json_object_makes_no_sense(body: bytes, elsewhere: Client) -> None:
@@ -242,10 +323,41 @@ def test_what_is_no_json_object_makes_no_sense(body: bytes, elsewhere: Client) -
     "body", [{}, {"smtp_user_name": None}, {"smtp_user_name": 5, "smtp_password": 5}, {"smtp_user_name": ""}]
 )
 @responses.activate
-def test_a_success_without_what_it_must_hold_is_a_lost_answer(body: dict[str, Any], call: str, elsewhere: Client) -> None:
+def test_a_success_without_what_it_must_hold_is_looked_up_and_not_repeated(
+    body: dict[str, Any], call: str, elsewhere: Client
+) -> None:
     responses.post(f"{ELSEWHERE}/settings/{call}", json={"status": "success", **body})
     error = failure(elsewhere, call)
-    assert (error.name, error.outcome) == ("ProtocolError", Outcome.LOST)
+    assert (error.name, error.outcome) == ("ProtocolError", Outcome.UNKNOWN)
+
+
+@responses.activate
+def test_warnings_are_collected_over_listings_and_mask_the_token(elsewhere: Client) -> None:
+    odd = {"smtp_user_name": "smtp1\x1b", "status": "Enable", "total_limit": f"no {TOKEN}"}
+    for more in ({}, {"hourly_limit": -1}):
+        responses.post(LIST_URL, json={"status": "success", "smtp_list": [{**odd, **more}]})
+    assert elsewhere.warnings() == []
+    for unused in range(3):
+        elsewhere.list_smtp()
+    first, second = elsewhere.warnings()
+    assert 'smtp1\\x1b with total_limit "no ********"' in first
+    assert "hourly_limit -1" in second
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("kind", ["error_array_after", "latin_1_error_after", "error_array"])
+def test_an_answer_in_an_odd_shape_is_no_lost_answer(kind: str, call: str, client: Client, service: Service) -> None:
+    service.add_fault(call, kind, times=100)
+    error = failure(client, call)
+    assert error.outcome is (Outcome.REFUSED if kind == "error_array" else Outcome.UNKNOWN)
+    assert error.message
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_success_with_bytes_that_are_no_utf_8_is_a_success(call: str, client: Client, service: Service) -> None:
+    service.add_fault(call, "broken_bytes_after", times=100)
+    CALLS[call](client)
+    assert len(service.log) == 1
 
 
 def test_ten_thousand_users_are_listed(service: Service, connection: Connection) -> None:

@@ -78,7 +78,8 @@ def test_an_owner_that_cannot_be_kept_is_no_failure(
     os.chown(bindings_path, 1234, 2345)
     monkeypatch.setattr(os, "fchown", refuse)
     bind(file, "shop", "smtp2")
-    assert asked == [(1234, 2345), (-1, 2345)]
+    assert (-1, 2345) in asked
+    assert (bindings_path.stat().st_uid, bindings_path.stat().st_gid) == (os.geteuid(), os.getegid())
     assert file.read().aliases == {"billing": "smtp1", "shop": "smtp2"}
 
 

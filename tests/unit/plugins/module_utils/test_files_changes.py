@@ -15,12 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
-from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import snapshot
-
-
-def durable(path: Path) -> DurableFile:
-    return DurableFile(str(path), "bindings_path", BindingsError)
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import durable, snapshot
 
 
 def raise_error(code: int) -> int:

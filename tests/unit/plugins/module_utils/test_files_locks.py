@@ -22,8 +22,7 @@ import pytest
 from ansible_collections.sendclean.email.plugins.module_utils import _files
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
-from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, FakeClock, bind
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, FakeClock, bind, durable
 
 HOLDER = """
 import sys
@@ -157,10 +156,6 @@ def test_many_processes_lose_no_binding(bindings_path: Path) -> None:
     processes = [subprocess.Popen(command) for _process in range(4)]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
     assert len(BindingsFile(str(bindings_path), BASE, OWNER).read().aliases) == 20
-
-
-def durable(path: Path) -> DurableFile:
-    return DurableFile(str(path), "bindings_path", BindingsError)
 
 
 def test_whoever_waits_while_the_file_changes_waits_on(

@@ -323,8 +323,8 @@ ENTRY = {"smtp_user_name": "smtp1", "password": "p", "status": "Enable", "total_
 def test_a_listing_that_makes_no_sense_stops_every_write(
     module_name: str, options: dict[str, Any], service: Service, write: RunModule
 ) -> None:
-    """One of those in module_utils/test_model.py."""
-    service.add_fault("listSmtp", "wrong_listing", value=[ENTRY, ENTRY], times=10)
+    """One of those in module_utils/test_answers.py."""
+    service.add_fault("listSmtp", "wrong_listing", value=["smtp1", "smtp2"], times=10)
     failed = write(module_name, **options)
     assert (failed["error"]["name"], failed["error"]["call"]) == ("ProtocolError", "listSmtp")
     assert "Traceback" not in failed.output
@@ -341,9 +341,7 @@ def test_a_redirect_is_never_followed(module_name: str, options: dict[str, Any],
     assert thief.log == []
 
 
-@pytest.mark.parametrize(
-    ("call", "run"), [("editSmtp", "edit"), ("addSmtp", "create"), ("resetSmtpPassword", "reset")]
-)
+@pytest.mark.parametrize(("call", "run"), [("editSmtp", "edit"), ("addSmtp", "create"), ("resetSmtpPassword", "reset")])
 def test_a_redirect_of_a_write_is_never_followed(
     call: str,
     run: str,

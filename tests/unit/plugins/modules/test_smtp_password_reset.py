@@ -17,6 +17,7 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
     TOKEN,
     FakeClock,
+    MakeReadOnly,
     RunModule,
     is_locked,
     read_bindings,
@@ -95,6 +96,7 @@ def test_a_reset_happens_only_when_all_guards_allow_it(
     server: RunningServer,
     run_module: RunModule,
     bindings_path: Path,
+    fast: FakeClock,
 ) -> None:
     write_bindings(bindings_path, server.base_url, password_times={NAME: last} if last else {})
     options: dict[str, Any] = {"smtp_user_name": NAME, "current_password": password, "max_age_days": max_age_days}
@@ -176,11 +178,9 @@ def test_a_name_that_is_null_is_none_and_two_names_are_refused(
 
 
 def test_nothing_is_reset_where_the_time_of_it_could_not_be_kept(
-    account: Service, run_module: RunModule, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
+    account: Service, run_module: RunModule, bindings_path: Path, read_only: MakeReadOnly
 ) -> None:
-    bindings_path.parent.chmod(0o555)
-    # To root, who may run this, no folder is read-only.
-    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK or bool(os.stat(path).st_mode & 0o200))
+    read_only(bindings_path.parent)
     failed = run_module("smtp_password_reset", smtp_user_name=NAME, max_age_days=30, bindings_path=str(bindings_path))
     assert failed.failed
     assert "bindings_path cannot be written" in failed.msg
@@ -198,15 +198,18 @@ def test_an_alias_stands_for_its_user(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
-    [({"alias": "shop"}, 'alias "shop"'), ({"alias": "old"}, "smtp9"), ({"smtp_user_name": "smtp9"}, "smtp_user_name")],
-    ids=["alias without binding", "alias of a user that is gone", "name not listed"],
+    ("check", "options", "words"),
+    [
+        (False, {"alias": "shop"}, 'alias "shop"'),
+        (False, {"smtp_user_name": "smtp8"}, "smtp8 is not in the account: check smtp_user_name"),
+        (True, {"smtp_user_name": "smtp8"}, "smtp8 is not in the account: check smtp_user_name"),
+    ],
+    ids=["alias without binding", "name not listed", "name not listed, check"],
 )
-@pytest.mark.parametrize("check", [True, False], ids=["check", "real"])
 def test_who_is_not_there_gets_no_password(
+    check: bool,
     options: dict[str, str],
     words: str,
-    check: bool,
     account: Service,
     server: RunningServer,
     run_module: RunModule,
@@ -263,3 +266,132 @@ def test_a_new_password_is_not_lost_when_its_time_cannot_be_written(
     assert "bindings_path" in failed.msg
     assert failed["changed"] is True
     assert failed["smtp_password"] == password_of(account) != OLD
+
+
+# ---- a server that shows less, or later -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{"alias": "old"}, {"smtp_user_name": "smtp9"}], ids=["by alias", "by name"])
+@pytest.mark.parametrize("check", [True, False], ids=["check", "real"])
+def test_a_bound_user_who_is_not_listed_is_the_same_error_everywhere(
+    options: dict[str, str], check: bool, account: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    write_bindings(bindings_path, server.base_url, aliases={"old": "smtp9"})
+    shared = {"bindings_path": str(bindings_path), "check": check}
+    failed = run_module("smtp_password_reset", **options, **shared)
+    assert failed.msg == run_module("smtp_user", alias="old", **shared).msg
+    assert 'remove the binding and run again: it is the line "old"' in failed.msg
+    assert account.calls("resetSmtpPassword") == []
+
+
+def older_view(account: Service, password: str, times: int) -> None:
+    """Have the next listings show the password of before, as a replica that lags does."""
+    view = {"smtp_user_name": NAME, "password": password, "status": "Enable", "total_limit": 1, "hourly_limit": 1}
+    account.add_fault("listSmtp", "wrong_listing", times=times, value=[view])
+
+
+def test_an_older_view_does_not_have_a_leaked_password_replaced_twice(
+    account: Service, run_module: RunModule, bindings_path: Path, fast: FakeClock
+) -> None:
+    options = {"smtp_user_name": NAME, "current_password": OLD, "bindings_path": str(bindings_path)}
+    new = run_module("smtp_password_reset", **options)["smtp_password"]
+    older_view(account, OLD, times=2)
+    again = run_module("smtp_password_reset", **options)
+    assert again["changed"] is False
+    assert password_of(account) == new
+    # Where it is in force all the same, it is replaced.
+    account.update_user(OWNER, NAME, smtp_password=OLD)
+    assert run_module("smtp_password_reset", **options)["changed"] is True
+
+
+def test_who_is_not_old_enough_is_not_waited_for(
+    account: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    write_bindings(bindings_path, server.base_url, password_times={NAME: ago(seconds=1)})
+    shared = {"smtp_user_name": NAME, "bindings_path": str(bindings_path), "max_age_days": 1}
+    assert run_module("smtp_password_reset", current_password=OLD, **shared)["changed"] is False
+    assert len(account.log) == 1
+
+
+# ---- who has nothing to write -----------------------------------------------------------------------------------------
+
+
+NOT_DUE: dict[str, dict[str, Any]] = {
+    "young": {"max_age_days": 30},
+    "another password": {"current_password": "another-password"},
+    "both": {"max_age_days": 30, "current_password": OLD},
+}
+
+
+@pytest.mark.parametrize("guards", NOT_DUE.values(), ids=list(NOT_DUE))
+def test_a_reset_that_is_not_due_needs_no_lock_and_no_writable_folder(
+    guards: dict[str, Any],
+    account: Service,
+    server: RunningServer,
+    run_module: RunModule,
+    bindings_path: Path,
+    read_only: MakeReadOnly,
+) -> None:
+    write_bindings(bindings_path, server.base_url, aliases={"billing": NAME}, password_times={NAME: ago(days=3)})
+    read_only(bindings_path.parent)
+    before = snapshot(bindings_path.parent)
+    for check in (True, False):
+        account.clear_log()
+        done = run_module("smtp_password_reset", check=check, alias="billing", bindings_path=str(bindings_path), **guards)
+        assert done["changed"] is False
+        assert len(account.log) == 1
+    assert snapshot(bindings_path.parent) == before
+
+
+def test_a_reset_that_is_due_and_could_not_be_kept_does_not_happen(
+    account: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, read_only: MakeReadOnly
+) -> None:
+    """That current_password is still in force is known only after the listing."""
+    write_bindings(bindings_path, server.base_url, aliases={"billing": NAME})
+    read_only(bindings_path.parent)
+    options = {"alias": "billing", "bindings_path": str(bindings_path), "current_password": OLD}
+    assert run_module("smtp_password_reset", check=True, **options)["changed"] is True
+    failed = run_module("smtp_password_reset", **options)
+    assert f"bindings_path cannot be written: its folder is read-only, or not for this user: {bindings_path.parent}" in failed.msg
+    assert password_of(account) == OLD
+    assert account.calls("resetSmtpPassword") == []
+
+
+# ---- the first dry run ------------------------------------------------------------------------------------------------
+
+# Guards, and whether the password of a user who has just been created is reset.
+FIRST: dict[str, tuple[dict[str, Any], bool]] = {
+    "no guard": ({}, True),
+    "days": ({"max_age_days": 90}, False),
+    "a fraction": ({"max_age_days": 0.5}, False),
+    "a leaked one": ({"current_password": OLD}, False),
+    "both": ({"current_password": OLD, "max_age_days": 0}, False),
+}
+
+
+@pytest.mark.parametrize(("guards", "due"), FIRST.values(), ids=list(FIRST))
+def test_in_check_mode_an_alias_may_have_no_user_yet(
+    guards: dict[str, Any], due: bool, service: Service, run_module: RunModule, bindings_path: Path
+) -> None:
+    shared = {"alias": "billing", "bindings_path": str(bindings_path)}
+    run_module("smtp_user", check=True, total_limit=5, hourly_limit=5, **shared)
+    before = snapshot(bindings_path.parent)
+    service.clear_log()
+    forecast = run_module("smtp_password_reset", check=True, **guards, **shared)
+    assert (forecast["changed"], forecast["alias"], forecast["smtp_user_name"]) == (due, "billing", None)
+    assert 'alias "billing" has no user in bindings_path yet' in str(forecast["warnings"])
+    assert "smtp_password" not in forecast.result
+    assert [entry.call for entry in service.log] == ["listSmtp"]
+    assert snapshot(bindings_path.parent) == before
+    # A dry run is no excuse for the real one.
+    assert 'alias "billing" has no user in bindings_path: create' in run_module("smtp_password_reset", **guards, **shared).msg
+
+    run_module("smtp_user", total_limit=5, hourly_limit=5, **shared)
+    done = run_module("smtp_password_reset", **guards, **shared)
+    assert done["changed"] is due
+
+
+def test_in_check_mode_days_of_zero_are_no_guard(run_module: RunModule, bindings_path: Path) -> None:
+    """The real run resets as soon as a second has passed, which is how exact the time is kept."""
+    shared = {"alias": "billing", "bindings_path": str(bindings_path)}
+    assert run_module("smtp_password_reset", check=True, max_age_days=0, **shared)["changed"] is True

@@ -6,11 +6,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, RunModule, snapshot, write_bindings
+from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
+    OWNER,
+    ModuleResult,
+    RunModule,
+    snapshot,
+    write_bindings,
+)
 from simulator import RunningServer, Service, Settings
 
 
@@ -89,3 +97,33 @@ def test_no_bindings_file_is_needed_and_none_is_made(account: Service, run_modul
 
 def test_an_empty_account_has_no_users(run_module: RunModule) -> None:
     assert run_module("smtp_user_info")["smtp_users"] == []
+
+
+def warned(shown: ModuleResult) -> str:
+    """The warnings of a result; from some version on Ansible has more than their text in it."""
+    return json.dumps(shown.result.get("warnings", []))
+
+
+SOME = [{"aliases": ["billing"]}, {"aliases": ["seen"]}, {"smtp_user_names": ["smtp1"]}, {"smtp_user_names": []}]
+
+
+@pytest.mark.parametrize("options", [*SOME, {"bindings_path": None}])
+def test_bound_users_who_are_not_listed_are_named_where_everybody_is_asked_for(
+    options: dict[str, Any], account: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    now = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    aliases = {"billing": "smtp1", "seen": "smtp8", "young": "smtp9"}
+    write_bindings(bindings_path, server.base_url, aliases=aliases, password_times={"smtp9": now})
+    path = str(bindings_path)
+    assert "is bound to" not in warned(run_module("smtp_user_info", **{"bindings_path": path, **options}))
+    shown = run_module("smtp_user_info", status="Disable", bindings_path=path)
+    assert shown["missing"] == []
+    failed = run_module("smtp_user", alias="seen", bindings_path=path)
+    assert json.dumps(failed.msg)[1:-1] in warned(shown)
+    # Created a moment ago: no listing need show it yet.
+    assert "young" not in warned(shown)
+
+
+def test_in_the_first_dry_run_an_alias_is_missing(run_module: RunModule, tmp_path: Path) -> None:
+    shown = run_module("smtp_user_info", check=True, aliases=["billing"], bindings_path=str(tmp_path / "nothing.json"))
+    assert (shown["smtp_users"], shown["missing"]) == ([], ["billing"])

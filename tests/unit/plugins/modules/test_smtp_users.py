@@ -112,7 +112,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
         ["users[1]: smtp2 is asked for twice"],
     ),
     "an alias that is bound to another": ([{"alias": "bound", "smtp_user_name": "smtp2"}], ["users[0]: alias", "bound to smtp1"]),
-    "a user that has another alias": ([{"alias": "a", "smtp_user_name": "smtp1"}], ['smtp_user_name smtp1 already has']),
+    "a user that has another alias": ([{"alias": "a", "smtp_user_name": "smtp1"}], ["smtp_user_name smtp1 already has"]),
     "twice somebody who is not there": (
         [{"smtp_user_name": "nowhere", "state": "absent"}] * 2,
         ["users[1]: nowhere is asked for twice, also in users[0]"],
@@ -239,7 +239,8 @@ def test_no_users_change_nothing(run_module: RunModule, account: Service) -> Non
 
 
 def test_one_failure_does_not_stop_the_others(run_module: RunModule, account: Service, bindings_path: Path) -> None:
-    account.add_fault("editSmtp", "validation_error", skip=1)
+    # An edit that is refused is made once more, with all fields.
+    account.add_fault("editSmtp", "validation_error", skip=1, times=2)
     account.add_fault("addSmtp", "validation_error")
     users = [
         {"alias": "new", **LIMITS},
@@ -259,7 +260,7 @@ def test_one_failure_does_not_stop_the_others(run_module: RunModule, account: Se
     assert (second["alias"], second["smtp_user_name"], second["call"]) == (None, "smtp2", "editSmtp")
     assert first["error"]["name"] == second["error"]["name"] == "ValidationError"
     assert "2 of 5 users failed" in done.msg and "new" in done.msg
-    assert made(account) == {"listSmtp": 2, "addSmtp": 2, "editSmtp": 3}
+    assert made(account) == {"listSmtp": 2, "addSmtp": 2, "editSmtp": 4}
     assert held(account)["smtp3"] == ("Enable", 1000, 3)
 
     again = run_module("smtp_users", users=users, bindings_path=str(bindings_path))

@@ -33,6 +33,8 @@ VARIANTS = {
     "http_error_codes": Settings(http_error_codes=True, kind_key="type", omit_code=True, message_list=True),
     "extra_fields": Settings(extra_fields=True),
     "shuffle": Settings(shuffle=True),
+    "as in the published description": Settings(listing_shape="text", error_array=True, kind_object=True),
+    "numbers as keys": Settings(listing_shape="object"),
     "all at once": Settings(
         numeric_strings=True,
         integer_status=True,

@@ -12,7 +12,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CredentialsError, RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, User
-from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import compare, parse, wanted_credentials
+from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import compare, parse, select, wanted_users
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,7 +193,7 @@ LISTING = {
     name: User(name, "Enable", 1, 1, password)
     for name, password in {"smtp1": "p1", "smtp2": "p2", "shown": None, "half": "\ud800", "news": "p3"}.items()
 }
-BINDINGS = Bindings(aliases={"billing": "smtp1", "gone": "smtp99", "mute": "shown", "news": "smtp2"})
+BINDINGS = Bindings(aliases={"billing": "smtp1", "gone": "smtp99", "mute": "shown", "news": "smtp2"}, place="aliases in a file")
 
 
 @pytest.mark.parametrize(
@@ -203,32 +203,64 @@ BINDINGS = Bindings(aliases={"billing": "smtp1", "gone": "smtp99", "mute": "show
         (["billing", "billing"], ["smtp1"], {"billing": "smtp1"}),
         (None, ["smtp2"], {"news": "smtp2"}),
         (["billing"], ["smtp2"], {"billing": "smtp1", "news": "smtp2"}),
+        (None, ["half"], {"half": "half"}),
     ],
 )
-def test_users_are_kept_by_alias(aliases: list[str] | None, names: list[str] | None, expected: dict[str, str]) -> None:
-    wanted = wanted_credentials(LISTING, BINDINGS, aliases, names)
-    assert {key: fields["smtp_user_name"] for key, fields in wanted.items()} == expected
-    assert all(fields["smtp_password"] == LISTING[fields["smtp_user_name"]].password for fields in wanted.values())
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_users_are_kept_by_alias(
+    check_mode: bool, aliases: list[str] | None, names: list[str] | None, expected: dict[str, str]
+) -> None:
+    assert wanted_users(LISTING, BINDINGS, aliases, names, check_mode) == expected
 
 
-def test_all_with_an_alias_are_kept_but_those_who_are_gone() -> None:
-    bindings = Bindings(aliases={"billing": "smtp1", "gone": "smtp99"})
-    assert wanted_credentials(LISTING, bindings, None, None).keys() == {"billing"}
-    assert wanted_credentials(LISTING, Bindings(), None, ["smtp1"]).keys() == {"smtp1"}
+def test_all_with_an_alias_are_kept() -> None:
+    bindings = Bindings(aliases={"billing": "smtp1", "news": "smtp2"})
+    assert wanted_users(LISTING, bindings, None, None, check_mode=False) == bindings.aliases
+    assert wanted_users(LISTING, Bindings(), None, ["smtp1"], check_mode=False) == {"smtp1": "smtp1"}
+
+
+GONE = (
+    'alias "gone" is bound to smtp99, which SendClean does not list any more. The API has no delete, so check owner_id and the '
+    'base URL first. If the user is really gone, remove the binding and run again: it is the line "gone" under aliases in a file'
+)
 
 
 @pytest.mark.parametrize(
     ("aliases", "names", "says"),
     [
-        (["gone", "billing", "shop"], ["smtp98"], "does not have: gone, shop, smtp98."),
-        (["smtp1"], ["smtp1"], "does not have: smtp1."),
-        (["mute"], None, "no password, or one that is no text, for 'mute'"),
-        (None, ["half"], "no password, or one that is no text, for 'half'"),
-        (None, None, "for 'mute'"),
+        (
+            ["gone", "billing"],
+            ["smtp98", "smtp97"],
+            f"{GONE}\nnot in the account, or an alias that bindings_path does not have: smtp97, smtp98.",
+        ),
+        (None, ["smtp99"], GONE),
+        (None, None, GONE),
         (["news"], ["news"], '"news" is the alias of smtp2 and the name of another user'),
     ],
 )
-def test_users_without_credentials_are_named(aliases: list[str] | None, names: list[str] | None, says: str) -> None:
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_users_who_are_not_there_are_named(
+    check_mode: bool, aliases: list[str] | None, names: list[str] | None, says: str
+) -> None:
     with pytest.raises(RefusedError) as caught:
-        wanted_credentials(LISTING, BINDINGS, aliases, names)
-    assert says in str(caught.value)
+        wanted_users(LISTING, BINDINGS, aliases, names, check_mode)
+    assert str(caught.value).startswith(says)
+
+
+def test_an_alias_without_a_user_is_an_error_but_in_check_mode() -> None:
+    with pytest.raises(RefusedError, match="does not have: shop, smtp1[.]"):
+        wanted_users(LISTING, BINDINGS, ["smtp1", "shop", "billing"], ["smtp1"], check_mode=False)
+    users = wanted_users(LISTING, BINDINGS, ["shop", "billing"], None, check_mode=True)
+    assert users == {"shop": None, "billing": "smtp1"}
+    assert select(users, LISTING, {}, {}).to_come == ["shop"]
+
+
+def test_who_shows_no_password_keeps_what_is_stored_of_the_same_user() -> None:
+    users = {"billing": "smtp1", "mute": "shown", "half": "half", "moved": "half"}
+    old = {key: {"smtp_user_name": name, "smtp_password": "old"} for key, name in (("mute", "shown"), ("moved", "smtp1"))}
+    selection = select(users, LISTING, old, {})
+    assert selection.credentials == {"billing": {"smtp_user_name": "smtp1", "smtp_password": "p1"}, "mute": old["mute"]}
+    assert selection.mute == ["half", "moved", "mute"]
+    assert "password" not in repr(selection)
+    # What a reset was answered is as good as what is shown.
+    assert select(users, LISTING, old, {"shown": "new", "half": "\udfff"}).credentials["mute"]["smtp_password"] == "new"
