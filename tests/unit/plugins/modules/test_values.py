@@ -311,3 +311,30 @@ def test_a_list_in_an_option_has_no_two_that_look_the_same() -> None:
     assert [str(problem) for problem in problems] == [
         "aliases[2] 'cafe\\u0301' looks the same as 'caf\\xe9', which is another one: write both in the same way"
     ]
+
+
+def test_an_alias_that_looks_like_one_of_the_file_gets_no_user_of_its_own(
+    service: Service, run_module: RunModule, bindings_path: Path
+) -> None:
+    for name in ("smtp7", "smtp8"):
+        service.create_user(OWNER, smtp_user_name=name)
+    options = {"bindings_path": str(bindings_path)}
+    run_module("smtp_user", alias="caf\u00e9", smtp_user_name="smtp7", **options)
+    written = bindings_path.read_bytes()
+    service.clear_log()
+    says = "alias 'cafe\\u0301' looks the same as 'caf\\xe9'"
+    for name, asked in (
+        ("smtp_user", {"alias": "cafe\u0301", **LIMITS}),
+        ("smtp_user", {"alias": "cafe\u0301", "smtp_user_name": "smtp8"}),
+        ("smtp_users", {"users": [{"alias": "x", **LIMITS}, {"alias": "cafe\u0301", **LIMITS}]}),
+        ("smtp_bindings", {"bindings": {"cafe\u0301": "smtp8"}}),
+    ):
+        for check in (True, False):
+            assert says in run_module(name, check=check, **asked, **options).msg
+    twice = [{"alias": "e\u0301", **LIMITS}, {"alias": "\u00e9", **LIMITS}]
+    assert "users[1]: alias '\\xe9' looks the same as 'e\\u0301'" in run_module("smtp_users", users=twice, **options).msg
+    assert {entry.call for entry in service.log} == {"listSmtp"}
+    assert bindings_path.read_bytes() == written
+    # The way on.
+    assert run_module("smtp_user", alias="cafe\u0301", renamed_from="caf\u00e9", **options)["smtp_user"]["smtp_user_name"] == "smtp7"
+    assert run_module("smtp_user", alias="cafe\u0301", renamed_from="caf\u00e9", **options)["changed"] is False
