@@ -375,7 +375,8 @@ class Histories(RuleBasedStateMachine):
         for call, kind, times, skip in trouble.get("faults", ()):
             location = f"{self.account.options['api_url']}/elsewhere" if kind == "redirect" else None
             seconds = 1.2 * TIMEOUT if FAULT_KINDS[kind].waits != "never" else 0.0
-            self.service.add_fault(call, kind, times=times, skip=skip, location=location, seconds=seconds)
+            value = {"listing_shape": "text"} if kind == "with_settings" else None
+            self.service.add_fault(call, kind, times=times, skip=skip, location=location, seconds=seconds, value=value)
         disk = Disk(self.account.path, trouble.get("end_at", 10**9), trouble.get("keeps_renames", True))
         try:
             with disk.watched():
