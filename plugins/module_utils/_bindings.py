@@ -248,7 +248,8 @@ def _parse_account(section: Mapping[str, Any], malformed: Callable[[str], Bindin
     for key, empty in _PARTS.items():
         parts[key] = section.get(key, empty)
         if not isinstance(parts[key], type(empty)):
-            raise malformed(f'"{key}" is not {"an object" if isinstance(empty, dict) else "a list"}')
+            kind = "object" if isinstance(empty, dict) else "list"
+            raise malformed(f'its "{key}" is no {kind}')
     if not all(isinstance(name, str) for name in parts["known"]):
         raise malformed('an entry under "known" is no name')
     owners: dict[str, str] = {}

@@ -242,16 +242,16 @@ def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: 
     candidates = created_since(intent, listing, bindings, taken)
     if len(candidates) == 1 and has_limits(listing[candidates[0]], intent):
         return candidates[0]
+    if candidates and has_limits(listing[candidates[0]], intent):
+        raise RefusedError(
+            f'a creation for alias "{wanted.alias}" was begun and its answer lost, and {len(candidates)} users could be '
+            f"it: {', '.join(candidates)}. Choose one: give it once as smtp_user_name beside the alias"
+        )
     if candidates:
         raise RefusedError(
-            f'a creation for alias "{wanted.alias}" was begun and its answer lost, and '
-            + (
-                f"{len(candidates)} users could be it: {', '.join(candidates)}. Choose one: give it once as smtp_user_name "
-                "beside the alias"
-                if has_limits(listing[candidates[0]], intent)
-                else f"what is new since then has other limits: {', '.join(candidates)}. If one of them is it, give it once as "
-                "smtp_user_name beside the alias; if they are somebody else's, run sendclean.email.acknowledge"
-            )
+            f'a creation for alias "{wanted.alias}" was begun and its answer lost, and what is new since then has other limits: '
+            f"{', '.join(candidates)}. If one of them is it, give it once as smtp_user_name beside the alias; if they are "
+            "somebody else's, run the playbook sendclean.email.acknowledge"
         )
     return None
 
