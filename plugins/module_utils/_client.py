@@ -275,6 +275,12 @@ def _at_most(seconds: float) -> Iterator[None]:
         yield
         return
 
+    # An action shares its process with Ansible's keyword "timeout", whose alarm this is. There is one for each process.
+    others = signal.getitimer(signal.ITIMER_REAL)[0]
+    if 0 < others <= seconds:
+        yield
+        return
+
     def give_up(signum: int, frame: object) -> None:
         raise _TimeIsUp
 
@@ -283,8 +289,10 @@ def _at_most(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
         signal.signal(signal.SIGALRM, before)
+        if others:
+            signal.setitimer(signal.ITIMER_REAL, others - (seconds - left))
 
 
 class Pace:
