@@ -38,15 +38,20 @@ def body_of(content: bytes, http_status: int) -> dict[str, Any] | None:
 
     A byte that cannot be decoded is kept as something that is no text: the rest of the answer still counts.
     """
-    # The encoding as json.loads finds it for bytes.
-    encoding = json.detect_encoding(content)
     try:
-        body = _load(content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"))
+        body = json_in(content)
     except (ValueError, RecursionError):
         return None
     if isinstance(body, list) and body and all(isinstance(part, dict) and is_error(part, http_status) for part in body):
         return {**body[0], "status": "error", "message": [text for part in body for text in _texts(part)]}
     return body if isinstance(body, dict) else None
+
+
+def json_in(content: bytes) -> Any:
+    """Return the JSON of an answer as it came. Raises ValueError or RecursionError where it is none."""
+    # The encoding as json.loads finds it for bytes.
+    encoding = json.detect_encoding(content)
+    return _load(content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"))
 
 
 def _load(text: str) -> Any:
