@@ -58,7 +58,7 @@ def replace_file(path: str, content: bytes | None) -> None:
 
 
 def hindrances(path: str) -> Iterator[str]:
-    """Yield why a file could not be replaced, so far as one can tell by looking, in the words that a replacement would fail with."""
+    """Yield why a file could not be replaced, so far as one can tell by looking. The words are those of a failure."""
     if os.path.ismount(path):
         yield f"{os.strerror(errno.EBUSY)}{_MOUNTED}"
     temporary = _temporary(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import stat
 import time
@@ -127,7 +128,7 @@ class DurableFile:
         except OSError as exc:
             raise self._not_written(exc.strerror) from None
 
-    def _not_written(self, strerror: str) -> SendCleanError:
+    def _not_written(self, strerror: str | None) -> SendCleanError:
         return self._error(f"{self._option} cannot be written: {self.path}: {strerror}")
 
     @contextlib.contextmanager
@@ -164,10 +165,10 @@ class DurableFile:
         """
         try:
             self._require_folder()
-            busy = any([self._is_held(self._lock_path(name)) for name in ("", *names)])
+            held = [name for name in ("", *names) if self._is_held(self._lock_path(name))]
         except _NoLockError as exc:
             return [str(self._error(str(exc)))], False
-        return [str(self._not_written(reason)) for reason in hindrances(self._target)], busy
+        return [str(self._not_written(reason)) for reason in hindrances(self._target)], bool(held)
 
     def _is_held(self, path: str) -> bool:
         descriptor = self._opened(path, _open_or_nameless)
@@ -234,16 +235,16 @@ class DurableFile:
         descriptor = self._opened(path, _open_lock)
         if descriptor is None:
             return None
+        held = False
         try:
             # Somebody may have removed the lock file between open and flock: the lock would guard nothing.
-            if self._has_locked(descriptor, path, lambda: _is_file_at(descriptor, path)):
+            held = self._has_locked(descriptor, path, functools.partial(_is_file_at, descriptor, path))
+            if held:
                 _let_writers_lock(descriptor, self._target)
-                held, descriptor = descriptor, -1
-                return held
         finally:
-            if descriptor >= 0:
+            if not held:
                 os.close(descriptor)
-        return None
+        return descriptor if held else None
 
     def _opened(self, path: str, how: Callable[[str], int | None]) -> int | None:
         """Open a lock. None: it came or went at that moment."""
