@@ -320,7 +320,11 @@ def test_the_role_in_a_play_of_ones_own(production: Project, service: Service) -
 
 def test_paths_that_people_give(production: Project, service: Service) -> None:
     """A relative one starts where the command was started, ~ is the home."""
-    for place, file in (("~/r.json", "home/r.json"), (f"{production.folder}/r.json", "r.json"), ("inventory/../s.json", "s.json")):
+    for place, file in (
+        ("~/r.json", "home/r.json"),
+        (f"{production.folder}/r.json", "r.json"),
+        ("inventory/../s.json", "s.json"),
+    ):
         production.run(f"{DOCTOR} -e sendclean_doctor_report={place}").succeeded()
         assert (production.folder / Path(file)).exists()
     assert hands(production.run(f"{DOCTOR} -e sendclean_doctor_report=").succeeded()) == []

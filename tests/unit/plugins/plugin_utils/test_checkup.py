@@ -6,79 +6,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError
-from ansible_collections.sendclean.email.plugins.plugin_utils import _checkup, _role
-from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import examine, write_report
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
+from ansible_collections.sendclean.email.plugins.plugin_utils import _checkup
+from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import write_report
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import Facts, findings_of
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
     TOKEN,
     FakeClock,
-    MakeReadOnly,
     durable,
     snapshot,
-    write_bindings,
 )
-from simulator import RunningServer, Service, Settings
+from simulator import Service, Settings
 
-SECRETS = [("default", VaultSecret(b"what opens the vault"))]
 Examine = Callable[..., Facts]
-
-
-@pytest.fixture
-def look(server: RunningServer, bindings_path: Path) -> Examine:
-    """look(credentials_file=…) examines the account with these variables of the role; None takes one away."""
-
-    def run(secrets: Any = SECRETS, environment: Mapping[str, str] | None = None, sources: Any = (), **variables: Any) -> Facts:
-        given = {"owner_id": OWNER, "token": TOKEN, "api_url": server.base_url, "bindings_path": str(bindings_path), "timeout": 5}
-        given = {f"smtp_users_{name}": value for name, value in {**given, **variables}.items() if value is not None}
-
-        @contextlib.contextmanager
-        def environ() -> Iterator[None]:
-            with pytest.MonkeyPatch.context() as patch:
-                for name, value in (environment or {}).items():
-                    patch.setenv(name, value)
-                yield
-
-        def converted(kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
-            for name in kinds:
-                if given.get(f"smtp_users_{name}") == "a mistake":
-                    raise RoleError([f"smtp_users_{name} cannot be evaluated"])
-            return _role.converted(given, kinds)
-
-        node: Any = SimpleNamespace(
-            variables={"ansible_version": {"full": "2.19.0"}},
-            environment=environ,
-            omit=object(),
-            given=lambda names: {"ansible_inventory_sources": list(sources)},
-            action=SimpleNamespace(_loader=SimpleNamespace(_vault=SimpleNamespace(secrets=secrets))),
-        )
-        return examine(node, "production", converted)
-
-    return run
-
-
-@pytest.fixture
-def team(service: Service, server: RunningServer, bindings_path: Path) -> dict[str, dict[str, str]]:
-    """Two users with aliases; what the credentials file has of them if all is in order."""
-    users = {alias: service.create_user(OWNER) for alias in ("billing", "shop")}
-    write_bindings(bindings_path, server.base_url, aliases={alias: user.smtp_user_name for alias, user in users.items()})
-    return {
-        alias: {"smtp_user_name": user.smtp_user_name, "smtp_password": user.smtp_password} for alias, user in users.items()
-    }
 
 
 def codes(facts: Facts) -> list[str]:
@@ -86,9 +35,9 @@ def codes(facts: Facts) -> list[str]:
     return [finding.code for finding in findings_of(facts) if finding.needs_a_hand]
 
 
-def keep(path: Path, credentials: Any, secret: VaultSecret = SECRETS[0][1]) -> Path:
+def keep(path: Path, credentials: Any) -> Path:
     """Write a credentials file."""
-    path.write_bytes(VaultLib().encrypt(yaml.safe_dump(credentials), secret=secret))
+    path.write_bytes(VaultLib().encrypt(yaml.safe_dump(credentials), secret=VaultSecret(b"what opens the vault")))
     return path
 
 
@@ -118,7 +67,8 @@ def test_nothing_is_left_behind(look: Examine, team: dict[str, Any], bindings_pa
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("timeout", "a mistake"), ("token", 7), ("api_url", "http://mail.example/"), ("token", None), ("app_domain", "a/b")]
+    ("name", "value"),
+    [("timeout", "a mistake"), ("token", 7), ("api_url", "http://mail.example/"), ("token", None), ("app_domain", "a/b")],
 )
 def test_no_account_is_looked_at_by_half_of_its_variables(
     name: str, value: Any, look: Examine, service: Service, monkeypatch: pytest.MonkeyPatch
@@ -176,7 +126,9 @@ def test_the_error_of_an_account_and_how_it_is_written(look: Examine) -> None:
     assert facts.answers[0]["kind"] == "AuthenticationError"
 
 
-def test_answers_that_are_written_alike_are_told_once(look: Examine, service: Service, team: dict[str, Any], fast: FakeClock) -> None:
+def test_answers_that_are_written_alike_are_told_once(
+    look: Examine, service: Service, team: dict[str, Any], fast: FakeClock
+) -> None:
     assert team and fast
     service.add_fault("listSmtp", "bad_gateway_502_after", times=3)
     assert [answer["http_status"] for answer in look().answers] == [502, 200]
@@ -187,113 +139,6 @@ def test_who_is_named_in_the_list_is_somebodys(look: Examine, service: Service, 
     name = service.create_user(OWNER).smtp_user_name
     assert codes(look()) == ["unclaimed"]
     assert codes(look(list=[{"smtp_user_name": name}])) == []
-
-
-# ---- files -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("break_it", "problem"),
-    [
-        (lambda path: path.write_text("<<<<<<<"), "it is not JSON"),
-        (lambda path: (path.unlink(), path.mkdir()), "is not a regular file"),
-        (lambda path: path.with_name("bindings.json.lock").mkdir(), "is a link, a folder or a device"),
-        (lambda path: path.with_name("bindings.json.lock").symlink_to("/dev/null"), "is a link, a folder or a device"),
-        (lambda path: (path.unlink(), path.parent.rmdir()), "lies in a folder that does not exist"),
-    ],
-)
-def test_a_file_that_cannot_be_used(break_it: Callable[[Path], Any], problem: str, look: Examine, team: Any, bindings_path: Path) -> None:
-    assert team
-    break_it(bindings_path)
-    findings = [finding for finding in findings_of(look()) if finding.needs_a_hand and finding.code != "nobody_known"]
-    assert len(findings) == 1 and problem in str(findings[0])
-
-
-def test_a_folder_that_cannot_be_written(look: Examine, team: Any, bindings_path: Path, read_only: MakeReadOnly) -> None:
-    assert team
-    read_only(bindings_path.parent)
-    (finding,) = findings_of(look())
-    assert "its folder is read-only, or not for this user" in finding.text
-
-
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EDQUOT])
-def test_a_folder_in_which_no_lock_can_be_made(code: int, look: Examine, team: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert team
-    refuse_nameless(monkeypatch, code)
-    (finding,) = findings_of(look())
-    assert f"cannot be opened: {os.strerror(code)}" in finding.text
-
-
-def refuse_nameless(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    real = os.open
-
-    def refuse(path: Any, flags: int, *arguments: Any, **options: Any) -> int:
-        if flags & os.O_TMPFILE == os.O_TMPFILE:
-            raise OSError(code, os.strerror(code))
-        return real(path, flags, *arguments, **options)
-
-    monkeypatch.setattr(os, "open", refuse)
-
-
-@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EISDIR, None])
-def test_without_files_that_have_no_name_permissions_must_do(
-    code: int | None, look: Examine, team: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert team
-    if code is None:
-        monkeypatch.delattr(os, "O_TMPFILE")
-    else:
-        refuse_nameless(monkeypatch, code)
-    assert findings_of(look()) == []
-
-
-def test_a_file_system_that_cannot_lock(look: Examine, team: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert team
-
-    def refuse(descriptor: int, operation: int) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    (finding,) = findings_of(look())
-    assert "Put it on a file system that can lock files" in finding.text
-
-
-def test_a_run_at_work_is_no_trouble(look: Examine, team: Any, bindings_path: Path) -> None:
-    assert team
-    with durable(bindings_path).lock():
-        facts = look()
-    assert [(finding.code, finding.needs_a_hand) for finding in findings_of(facts)] == [("busy", False)]
-
-
-@pytest.mark.parametrize("whose", ["file", "temporary", "nobody", "folder", "root"])
-def test_a_sticky_folder(whose: str, look: Examine, team: Any, bindings_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the owner of a file, or of the folder, replaces a file there."""
-    assert team
-    bindings_path.parent.chmod(0o1777)
-    temporary = bindings_path.with_name(f".{bindings_path.name}.new")
-    temporary.touch()
-    me = os.geteuid()
-    owners = {bindings_path: "file", temporary: "temporary", bindings_path.parent: "folder"}
-    real_stat, real_lstat = os.stat, os.lstat
-
-    def owned(about: os.stat_result, path: Any) -> os.stat_result:
-        owner = owners.get(Path(os.fsdecode(path)) if isinstance(path, (str, bytes, os.PathLike)) else Path())
-        mine = whose == "folder" if owner == "folder" else whose in ("nobody", "folder", "root") or owner != whose
-        return os.stat_result([*about[:4], me + 5 if mine and owner else me + 6, *about[5:]], {}) if owner else about
-
-    monkeypatch.setattr(os, "stat", lambda path, **how: owned(real_stat(path, **how), path))
-    monkeypatch.setattr(os, "lstat", lambda path, **how: owned(real_lstat(path, **how), path))
-    monkeypatch.setattr(os, "geteuid", lambda: 0 if whose == "root" else me + 5)
-    findings = findings_of(look())
-    expected = {"file": "In a folder such as /tmp only its owner may replace it", "temporary": "left behind by another run"}
-    assert [expected[whose] in finding.text for finding in findings] == ([True] if whose in expected else [])
-
-
-def test_a_file_that_is_mounted_by_itself(look: Examine, team: Any, bindings_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert team
-    monkeypatch.setattr(os.path, "ismount", lambda path: path == str(bindings_path.resolve()))
-    (finding,) = findings_of(look())
-    assert "Mount its folder" in finding.text
 
 
 # ---- credentials -----------------------------------------------------------------------------------------------------
@@ -363,12 +208,19 @@ def test_plain_text_is_a_finding_and_not_shown(look: Examine, team: dict[str, di
 def test_an_account_that_shows_no_passwords(look: Examine, team: Any, tmp_path: Path, service: Service) -> None:
     service.settings = Settings(password_key=None)
     facts = look(credentials_file=str(keep(tmp_path / "credentials.yml", {"smtp_credentials": team})))
-    assert [(finding.code, finding.needs_a_hand, finding.count) for finding in findings_of(facts)] == [("no_password_shown", False, 2)]
+    assert [(finding.code, finding.needs_a_hand, finding.count) for finding in findings_of(facts)] == [
+        ("no_password_shown", False, 2)
+    ]
 
 
 @pytest.mark.parametrize(
     ("place", "is_read"),
-    [("inventory/c.yml", True), ("inventory/group_vars/all/c.yml", False), ("inventory/sub/host_vars/c.yml", False), ("c.yml", False)],
+    [
+        ("inventory/c.yml", True),
+        ("inventory/group_vars/all/c.yml", False),
+        ("inventory/sub/host_vars/c.yml", False),
+        ("c.yml", False),
+    ],
 )
 def test_where_the_credentials_file_must_not_lie(place: str, is_read: bool, look: Examine, team: Any, tmp_path: Path) -> None:
     path = tmp_path / place

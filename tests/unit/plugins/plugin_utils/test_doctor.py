@@ -66,7 +66,9 @@ def begun(*names: str, **more: Any) -> Facts:
 
 
 def error(name: str) -> CallError:
-    return CallError(f"It failed with {name}. Check it", call="listSmtp", name=name, outcome=Outcome.REFUSED, message="", http_status=200)
+    return CallError(
+        f"It failed with {name}. Check it", call="listSmtp", name=name, outcome=Outcome.REFUSED, message="", http_status=200
+    )
 
 
 MORE = {**LISTING, "smtp4": User("smtp4", "Enable", 5, 5), "smtp5": User("smtp5", "Enable", 5, 5)}
@@ -94,32 +96,41 @@ HANDS: list[tuple[Facts, str, int, str]] = [
         "but has the same owner_id under https://api.sendclean.net/v1.0: check api_url and app_domain, or restore",
     ),
     (bound(known=frozenset()), "unclaimed", 1, "nobody has claimed smtp3, enabled: adopt them or disable them"),
-    (changed(listing={**LISTING, **MANY}), "unclaimed", 19, "smtp10, smtp11, smtp12, smtp13, smtp14, smtp15, smtp16, smtp17 and 11 more,"),
+    (changed(listing={**LISTING, **MANY}), "unclaimed", 19, "smtp16, smtp17 and 11 more, enabled"),
     (bound(aliases={**BINDINGS.aliases, "gone": "smtp9"}), "unlisted", 1, "does not list the users of gone: check owner_id"),
     (changed(listing={**LISTING, "smtp1": User("smtp1", None, 1, 1)}), "odd_status", 1, "for smtp1: give each a state"),
     (begun("smtp1", "smtp2", "smtp3"), "begun", 1, 'a creation for "new" was begun 3 hours ago and did not end: run the task'),
     (begun("smtp1", "smtp2", "smtp3", listing=MORE), "begun", 1, "smtp4, smtp5 could be its user: choose one"),
-    (changed(credentials_file=FileFacts("c.yml", True, ["no vault secret: give one"])), "credentials_file", 1, "no vault secret: give one"),
+    (
+        changed(credentials_file=FileFacts("c.yml", True, ["no vault secret: give one"])),
+        "credentials_file",
+        1,
+        "no vault secret: give one",
+    ),
     (
         changed(credentials_file=KEPT, difference=STALE),
         "credentials_stale",
         3,
-        "does not hold what is in force (not in it: billing; changed since: shop; no longer bound: old): run sendclean.email.enforce",
+        "is in force (not in it: billing; changed since: shop; no longer bound: old): run sendclean.email.enforce",
     ),
-    (changed(credentials_file=FileFacts("c.yml"), difference=Difference(["shop"], [], [], [])), "credentials_stale", 1, "c.yml is not there"),
+    (
+        changed(credentials_file=FileFacts("c.yml"), difference=Difference(["shop"], [], [], [])),
+        "credentials_stale",
+        1,
+        "c.yml is not there",
+    ),
 ]
 NOTES: list[tuple[Facts, str | None, str]] = [
     (HEALTHY, None, ""),
     (changed(warnings=["SendClean lists smtp1 with hourly_limit -1"]), "odd_answer", "smtp1 with hourly_limit -1"),
     (changed(bindings_file=FileFacts(PATH, True, busy=True)), "busy", "another run is at work"),
-    (begun(listing=MORE, bindings_file=FileFacts(PATH, True, busy=True)), "begun", "the run that is at work may yet end it"),
+    (begun(listing=MORE, bindings_file=FileFacts(PATH, True, busy=True)), "busy begun", "the run that is at work may yet end it"),
     (changed(listing={}, bindings=LOST, bindings_file=FileFacts(PATH)), "no_bindings_yet", "the first run makes it"),
     (changed(bindings=LOST, named=frozenset(LISTING), bindings_file=FileFacts(PATH)), "no_bindings_yet", "is not there yet"),
     (changed(named=frozenset({"smtp3"}), bindings=dataclasses.replace(BINDINGS, known=frozenset())), None, ""),
     (changed(listing={**LISTING, "smtp4": User("smtp4", "Disable", 1, 1)}), None, ""),
     (changed(credentials_file=KEPT, difference=Difference([], [], [], [])), None, ""),
     (changed(credentials_file=KEPT, mute=["shop"]), "no_password_shown", "shows no password for shop"),
-    # What a run that is unlisted elsewhere has made is explained by its creation.
     (changed(listing=None, bindings=None, base_url=None, answers=(), seconds=None, bindings_file=None), None, ""),
 ]
 
@@ -138,7 +149,7 @@ def test_what_needs_a_hand_says_what_to_do(facts: Facts, code: str, count: int, 
 @pytest.mark.parametrize(("facts", "code", "text"), NOTES, ids=[f"{code}-{text[:20]}" for _f, code, text in NOTES])
 def test_what_is_just_to_be_known_needs_none(facts: Facts, code: str | None, text: str) -> None:
     findings = findings_of(facts)
-    assert [finding.code for finding in findings if finding.code != "begun" or len(findings) == 1] in ([code] if code else [], ["busy"])
+    assert " ".join(finding.code for finding in findings) == (code or "")
     assert not any(finding.needs_a_hand for finding in findings)
     page = page_of(facts, findings)
     assert page.startswith("acme-production: nothing needs a hand\n")
@@ -179,7 +190,14 @@ def test_a_page_stays_short_and_is_text() -> None:
 
 @pytest.mark.parametrize(
     ("days", "text"),
-    [(None, "some time ago"), (0.0, "a moment ago"), (0.02, "28 minutes ago"), (0.05, "1 hour ago"), (1.9, "1 day ago"), (45.5, "45 days ago")],
+    [
+        (None, "some time ago"),
+        (0.0, "a moment ago"),
+        (0.02, "28 minutes ago"),
+        (0.05, "1 hour ago"),
+        (1.9, "1 day ago"),
+        (45.5, "45 days ago"),
+    ],
 )
 def test_ages(days: float | None, text: str) -> None:
     assert ago(days) == text
@@ -205,7 +223,9 @@ EVERYTHING: list[Callable[[], Facts]] = [
     lambda: begun("smtp1", listing=MORE, credentials_file=KEPT, difference=STALE, mute=["shop"]),
     lambda: changed(listing=None, error=error("AuthenticationError")),
     lambda: changed(listing=None, error=error("Acme Ltd.")),
-    lambda: changed(problems=["/srv/acme is acme's"], warnings=["smtp1 is odd"], bindings_file=None, bindings=None, base_url=None),
+    lambda: changed(
+        problems=["/srv/acme is acme's"], warnings=["smtp1 is odd"], bindings_file=None, bindings=None, base_url=None
+    ),
 ]
 
 
@@ -258,7 +278,11 @@ def test_whether_credentials_are_accepted_may_not_be_known(name: str, accepted: 
 
 
 def test_only_a_report_or_nothing_is_overwritten() -> None:
-    assert is_report(json.dumps(whole_report([], {}))) and is_report(json.dumps({"sendclean_doctor_report": 99})) and is_report(" \n")
+    assert (
+        is_report(json.dumps(whole_report([], {})))
+        and is_report(json.dumps({"sendclean_doctor_report": 99}))
+        and is_report(" \n")
+    )
     assert not any(map(is_report, ("{}", "all:\n  hosts:", "7", "[" * 100_000, '{"version": 1, "accounts": {}}')))
 
 

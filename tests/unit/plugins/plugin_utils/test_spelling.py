@@ -131,7 +131,10 @@ def test_further_fields_are_named_where_they_can_be_nothing_else(service: Servic
         (b'"Acme"', {"body": "text"}),
         (b"{}", {"body": "object", "status": "missing"}),
         (b'{"status": "Acme"}', {"body": "object", "status": "text"}),
-        (b'{"status": "success", "smtp_list": "Acme"}', {"body": "object", "status": "success", "smtp_list": "text", "further_keys": []}),
+        (
+            b'{"status": "success", "smtp_list": "Acme"}',
+            {"body": "object", "status": "success", "smtp_list": "text", "further_keys": []},
+        ),
         ('{"status": "é"}'.encode(), {"body": "object", "status": "text", "encoding": "UTF-8"}),
     ],
     ids=lambda value: str(value)[:40],
@@ -156,18 +159,28 @@ def test_unknown_errors(body: dict[str, Any], told: dict[str, Any]) -> None:
 SECRET = "Sq7-Acme"
 json_with_secrets = st.recursive(
     st.sampled_from([SECRET, None, 1, -2.5, True, "", "Enable", "12"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["smtp_user_name", "status", "password", "total_limit", "name", "type", "message", "code", SECRET]), inner
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["smtp_user_name", "status", "password", "total_limit", "name", "type", "message", "code", SECRET]),
+            inner,
+        )
     ),
     max_leaves=12,
 )
 
 
-@given(smtp_list=json_with_secrets, more=st.dictionaries(st.sampled_from(["status", "name", "type", "code", "message"]), json_with_secrets))
+@given(
+    smtp_list=json_with_secrets,
+    more=st.dictionaries(st.sampled_from(["status", "name", "type", "code", "message"]), json_with_secrets),
+)
 def test_nothing_of_the_servers_is_told(smtp_list: Any, more: dict[str, Any]) -> None:
     for status in ("success", "error"):
-        for body in ({**more, "status": status, "smtp_list": smtp_list}, {"smtp_list": smtp_list, **more}, [{"status": status, **more}]):
+        for body in (
+            {**more, "status": status, "smtp_list": smtp_list},
+            {"smtp_list": smtp_list, **more},
+            [{"status": status, **more}],
+        ):
             assert SECRET not in json.dumps(spelling(json.dumps(body).encode(), 200))
 
 
