@@ -43,7 +43,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._spelling import s
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import choose, decrypt, secrets_of
 
 # Takes variables of the role with what they are, and returns their values and what is wrong with them. May raise RoleError.
-Look = Callable[[Mapping[str, _role.Kind]], "tuple[dict[str, Any], list[str]]"]
+Look = Callable[[Mapping[str, _role.Kind]], tuple[dict[str, Any], list[str]]]
 
 _LEAST_REQUESTS = (2, 27)
 # Seconds.

@@ -109,7 +109,7 @@ def test_the_readme_lists_the_variables_with_their_defaults() -> None:
 def test_what_a_variable_is_stands_in_one_place() -> None:
     """The tables know the variables that are documented, for each entry point."""
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-    tables = {"main": _role.MAIN, "export": {**_role.ACCOUNT, **_role.EXPORT}, "rotate": _role.ROTATE}
+    tables = {"main": _role.MAIN, "export": {**_role.ACCOUNT, **_role.EXPORT}, "doctor": _role.MAIN, "rotate": _role.ROTATE}
     known = {entry: {f"smtp_users_{name}" for name in table} for entry, table in tables.items()}
     assert {entry: set(spec["options"]) for entry, spec in specs.items()} == known
     # So that null and an empty text come through: what a variable is, is looked at where it is used.
