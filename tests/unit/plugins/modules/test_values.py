@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 from ansible_collections.sendclean.email.plugins.module_utils._module import TEXT
 from ansible_collections.sendclean.email.plugins.module_utils._options import text_problem, text_problems, twins
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, TOKEN, ModuleResult, RunModule, hidden
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
+    OWNER,
+    TOKEN,
+    ModuleResult,
+    RunModule,
+    hidden,
+    read_bindings,
+    write_bindings,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from simulator import RunningServer, Service
@@ -338,3 +346,22 @@ def test_an_alias_that_looks_like_one_of_the_file_gets_no_user_of_its_own(
     # The way on.
     assert run_module("smtp_user", alias="cafe\u0301", renamed_from="caf\u00e9", **options)["smtp_user"]["smtp_user_name"] == "smtp7"
     assert run_module("smtp_user", alias="cafe\u0301", renamed_from="caf\u00e9", **options)["changed"] is False
+
+
+def test_an_alias_that_nobody_could_ask_for_any_more_hinders_nobody_else(
+    service: Service, run_module: RunModule, bindings_path: Path, server: RunningServer
+) -> None:
+    """It stands in the file from before, or by hand."""
+    odd = ["a\x92", "b\x7f", " c ", "\ufeffd", "e\u0301", "\u00e9"]
+    for index in range(len(odd)):
+        service.create_user(OWNER, smtp_user_name=f"odd{index}")
+    aliases = {alias: f"odd{index}" for index, alias in enumerate(odd)}
+    write_bindings(bindings_path, server.base_url, aliases={**aliases, "fine": "smtp1"})
+    options = {"bindings_path": str(bindings_path)}
+    shown = {user["alias"] for user in run_module("smtp_user_info", **options)["smtp_users"]}
+    assert shown == {*odd, "fine"}
+    assert run_module("smtp_user", alias="fine", total_limit=3, **options)["changed"]
+    assert run_module("smtp_users", users=[{"alias": "fine"}], **options)["summary"]["unchanged"] == 1
+    assert run_module("smtp_password_reset", alias="fine", **options)["changed"]
+    assert run_module("smtp_user", alias="new", total_limit=3, hourly_limit=2, **options)["changed"]
+    assert aliases.items() <= read_bindings(bindings_path, server.base_url)["aliases"].items()
