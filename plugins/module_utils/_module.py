@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_requ
 from ansible.module_utils.common.validation import check_type_list, check_type_path
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET, Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError
 from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from, refuse_values, text_problems
 
 # With an exponent, but not as Python writes numbers in its source. So few digits that Python converts them always.
@@ -107,7 +107,7 @@ class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type i
         self._given = frozenset(self.params)
 
     @functools.cached_property
-    def problems(self) -> list[OptionError]:
+    def problems(self) -> list[SendCleanError]:
         """What is wrong with options that are text."""
         return list(text_problems(self.argument_spec, self.params, self._given))
 

@@ -57,14 +57,14 @@ def shown(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
-def refuse_values(problems: Iterable[OptionError]) -> None:
+def refuse_values(problems: Iterable[SendCleanError]) -> None:
     """Raise all that is wrong as one error, a line for each."""
     told = "\n".join(map(str, problems))
     if told:
         raise SendCleanError(told)
 
 
-def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Collection[str]) -> Iterator[OptionError]:
+def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Collection[str]) -> Iterator[SendCleanError]:
     """Yield what is wrong with the options that are text or lists of it, by an argument spec; suboptions and choices aside.
 
     ``given`` are the options of the task. Others come from the environment, and are named with the variable.
@@ -74,8 +74,9 @@ def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Col
         if value is None or "choices" in option:
             continue
         if option["type"] in ("str", "path"):
-            place = name if name in given or "fallback" not in option else f"{name} ({option['fallback'][1][0]})"
-            yield from text_problem(place, value, bool(option.get("no_log")))
+            source = "" if name in given or "fallback" not in option else f" ({option['fallback'][1][0]})"
+            for problem in text_problem(name, value, bool(option.get("no_log"))):
+                yield SendCleanError(f"{problem}{source}")
         elif option.get("elements") == "str":
             for index, text in enumerate(value):
                 yield from text_problem(f"{name}[{index}]", text)

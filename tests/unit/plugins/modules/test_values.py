@@ -270,7 +270,8 @@ def test_the_environment_is_judged_as_options_are_and_named(
 ) -> None:
     monkeypatch.setenv(f"SENDCLEAN_{option.upper()}", value)
     failed = run_module("smtp_user_info", **{option: None})
-    assert failed.msg.startswith(f"{option} (SENDCLEAN_{option.upper()}) ")
+    assert failed.msg.startswith(f"{option} ")
+    assert failed.msg.endswith(f" (SENDCLEAN_{option.upper()})")
     assert (says.partition(" (U+")[0] if option == "token" else says) in failed.msg
     assert service.log == []
 
