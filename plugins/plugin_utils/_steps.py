@@ -104,7 +104,9 @@ def rotate(node: ControlNode) -> dict[str, Any]:
     resets = [_reset(node, values, user) for user in users]
     rotated = {*kept["updated"], *(user["alias"] for user, reset in zip(users, resets) if reset.get("changed"))}
     if users and not node.check_mode:
-        kept = _keep(node, values)
+        # Also of resets whose password the account does not show yet: they have failed, and what they were answered is in force.
+        answered = {reset["smtp_user_name"]: reset["smtp_password"] for reset in resets if reset.get("smtp_password")}
+        kept = _keep(node, values, answered)
         if kept.get("failed"):
             return kept
         rotated |= set(kept["updated"])
@@ -158,8 +160,9 @@ def _told(node: ControlNode) -> dict[str, Any]:
     return {"owner_id": os.environ.get("SENDCLEAN_OWNER_ID", ""), **told}
 
 
-def _keep(node: ControlNode, values: Mapping[str, Any]) -> dict[str, Any]:
-    return node.run("sendclean.email.smtp_credentials", {**_role.connection_of(values), **_role.credentials_of(values)})
+def _keep(node: ControlNode, values: Mapping[str, Any], answered: Mapping[str, str] | None = None) -> dict[str, Any]:
+    options = {**_role.connection_of(values), **_role.credentials_of(values)}
+    return node.run("sendclean.email.smtp_credentials", {**options, "answered_passwords": answered} if answered else options)
 
 
 def _main(node: ControlNode) -> tuple[dict[str, Any], dict[str, Any]]:
