@@ -50,15 +50,10 @@ class BindingsFile:
         return self._file.lock(name, optional=optional)
 
     def require_writable(self) -> None:
-        """Prove that a change could be made durable, before something is done elsewhere. Needs the account's lock."""
-        with self._file.lock():
-            self._document = None
-            self._file.read()
-            self._file.require_writable()
-
-    def require_writable(self) -> None:
         """Prove that a change can be written down, for who must know before something is done at SendClean."""
         with self._file.lock():
+            # What is read here may be another one's, which the next change must read again.
+            self._document = None
             self._file.read()
             self._file.require_writable()
 
