@@ -65,7 +65,9 @@ class BindingsFile:
             _parse_account(self._section(document), self._malformed),
             place=f'accounts, "{base_url}", "{owner_id}", aliases in {self.path}',
             path=self.path,
-            elsewhere=tuple(sorted(url for url, owners in document["accounts"].items() if url != base_url and owners.get(owner_id))),
+            elsewhere=tuple(
+                sorted(url for url, owners in document["accounts"].items() if url != base_url and owners.get(owner_id))
+            ),
         )
 
     def record_intent(self, alias: str, intent: Intent) -> None:

@@ -96,7 +96,9 @@ def text_problem(place: str, value: Any, secret: bool = False) -> Iterator[Optio
         for index in (last, *range(last)):
             kind = _stray(value[index], index in (0, last))
             if kind:
-                where = {0: "at its beginning", last: "at its end"}.get(index, "inside" if secret else f"as character {index + 1}")
+                where = {0: "at its beginning", last: "at its end"}.get(
+                    index, "inside" if secret else f"as character {index + 1}"
+                )
                 which = kind if secret else f"{kind} (U+{ord(value[index]):04X})"
                 yield OptionError(place, f"has {which} {where}: take it out")
                 return
@@ -138,7 +140,9 @@ def twins(asked: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
 
 def twin_problem(place: str, alias: str, other: str) -> OptionError:
     """Return what is to be said of an alias and its twin. Only the spellings show how they differ."""
-    return OptionError(place, f"{ascii(alias)} looks the same as {ascii(other)}, which is another one: write both in the same way")
+    return OptionError(
+        place, f"{ascii(alias)} looks the same as {ascii(other)}, which is another one: write both in the same way"
+    )
 
 
 def _look(alias: str) -> str:
@@ -199,7 +203,8 @@ def purge_from(params: Mapping[str, Any]) -> Purge | None:
         raise OptionError("purge", "is refused while users is empty: it would disable every user that may be purged")
     if params["purge_scope"] == "managed" and params["bindings_path"] is None:
         raise OptionError(
-            "purge", "with purge_scope managed needs bindings_path, which says whose users are managed; account disables all others"
+            "purge",
+            "with purge_scope managed needs bindings_path, which says whose users are managed; account disables all others",
         )
     return Purge(tuple(params["purge_exclude"]), params["purge_scope"], limit)
 

@@ -134,6 +134,13 @@ class Histories(World):
         if users:
             self.task("smtp_users", {"users": users, "purge": True, "purge_limit": "100%"}, trouble, node)
 
+    @rule(limits=LIMIT, trouble=troubles("addSmtp"), node=NODES)
+    def everybody(self, limits: tuple[int, int], trouble: Result, node: str) -> None:
+        """All aliases, in one task: each durable write serves two creations."""
+        self.asked |= set(ALIASES)
+        users = [{"alias": alias, "total_limit": limits[0], "hourly_limit": limits[1]} for alias in ALIASES]
+        self.task("smtp_users", {"users": users}, trouble, node)
+
     # ---- what becomes of the file ---------------------------------------------------------------------------
 
     @precondition(lambda self: self.account.aliases())

@@ -104,7 +104,10 @@ def test_what_a_person_says_is_foretold_and_done_once(
 
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "many at once": (
-        {"bindings": {"a": "nobody", "billing": "smtp2", "c": "smtp1", "d": "smtp3", "e": "smtp3"}, "acknowledge": ["smtp1", "x"]},
+        {
+            "bindings": {"a": "nobody", "billing": "smtp2", "c": "smtp1", "d": "smtp3", "e": "smtp3"},
+            "acknowledge": ["smtp1", "x"],
+        },
         [
             "bindings[a]: nobody is not in the account",
             "bindings[billing]: the alias is bound to smtp1, not to smtp2",
@@ -115,7 +118,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         ],
     ),
     "bound and unbound": ({"bindings": {"billing": "smtp1"}, "unbind": ["billing"]}, ['"billing" is in unbind, too']),
-    "bound and acknowledged": ({"bindings": {"a": "smtp3"}, "acknowledge": ["smtp3"]}, ['acknowledge[0]: smtp3 has the alias "a"']),
+    "bound and acknowledged": (
+        {"bindings": {"a": "smtp3"}, "acknowledge": ["smtp3"]},
+        ['acknowledge[0]: smtp3 has the alias "a"'],
+    ),
     "alike": ({"bindings": {"Ärger": "smtp3", "A\u0308rger": "smtp2"}}, ["looks the same"]),
     "not listed any more": ({"bindings": {"news": "smtp9"}}, ["bindings[news]: smtp9 is not in the account"]),
 }
@@ -155,7 +161,9 @@ def test_what_is_no_name_is_refused_before_any_call(
     assert made(account) == {}
 
 
-def test_a_file_that_is_not_there_yet_is_made_by_the_first_word(service: Service, run_module: RunModule, bindings_path: Path) -> None:
+def test_a_file_that_is_not_there_yet_is_made_by_the_first_word(
+    service: Service, run_module: RunModule, bindings_path: Path
+) -> None:
     service.create_user(OWNER, smtp_user_name="smtp1")
     assert run_module("smtp_bindings", bindings_path=str(bindings_path))["unclaimed"] == ["smtp1"]
     assert not bindings_path.exists()

@@ -41,7 +41,9 @@ TEXTS: list[tuple[str, str, dict[str, Any]]] = [
     ("smtp_password_reset", "current_password", {**BY_NAME, "current_password": {}}),
 ]
 SECRETS = ("token", "current_password")
-every_text = pytest.mark.parametrize(("module_name", "place", "options"), TEXTS, ids=[f"{name}-{place}" for name, place, _o in TEXTS])
+every_text = pytest.mark.parametrize(
+    ("module_name", "place", "options"), TEXTS, ids=[f"{name}-{place}" for name, place, _o in TEXTS]
+)
 
 
 @pytest.fixture
@@ -108,7 +110,12 @@ def test_null_counts_as_not_given(
     service: Service, server: RunningServer, bare_run: RunModule, monkeypatch: pytest.MonkeyPatch, bindings_path: Path
 ) -> None:
     """In every option: the environment where it has a variable, else the default."""
-    for name, value in {"OWNER_ID": OWNER, "TOKEN": TOKEN, "API_URL": server.base_url, "BINDINGS_PATH": str(bindings_path)}.items():
+    for name, value in {
+        "OWNER_ID": OWNER,
+        "TOKEN": TOKEN,
+        "API_URL": server.base_url,
+        "BINDINGS_PATH": str(bindings_path),
+    }.items():
         monkeypatch.setenv(f"SENDCLEAN_{name}", value)
     shared = dict.fromkeys([*SHARED, "validate_certs", "timeout", "requests_per_minute", "retry_timeout"])
     user = {"alias": "billing", "smtp_user_name": None, "state": None, **LIMITS}
@@ -165,7 +172,9 @@ def test_a_number_in_decimal_is_taken_as_a_number_or_as_text(
 NO_NUMBERS = [True, False, "1_000", "0x10", "\u0665", "\u00a07", "five", "yes", "", "7;", [7], {"a": 7}, "nan", "9" * 5000]
 
 
-@pytest.mark.parametrize("option", ["total_limit", "hourly_limit", "requests_per_minute", "timeout", "retry_timeout", "max_age_days"])
+@pytest.mark.parametrize(
+    "option", ["total_limit", "hourly_limit", "requests_per_minute", "timeout", "retry_timeout", "max_age_days"]
+)
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(value)[:20])
 def test_what_is_no_number_in_decimal_is_refused_by_name(
     option: str, value: Any, service: Service, run_module: RunModule, bindings_path: Path
@@ -233,7 +242,20 @@ def test_a_control_character_is_refused_anywhere(
 
 @pytest.mark.parametrize(
     "text",
-    ["x", "-", "new york", "a\u00a0b", "\u05d0\u200f\u05d1", "\u0645\u06cc\u200c\u062e", "\U0001f468\u200d\U0001f469", "caf\u00e9", "cafe\u0301", "yes", "0123", "~"],
+    [
+        "x",
+        "-",
+        "new york",
+        "a\u00a0b",
+        "\u05d0\u200f\u05d1",
+        "\u0645\u06cc\u200c\u062e",
+        "\U0001f468\u200d\U0001f469",
+        "caf\u00e9",
+        "cafe\u0301",
+        "yes",
+        "0123",
+        "~",
+    ],
     ids=ascii,
 )
 def test_text_that_is_meant_is_taken(text: str, service: Service, run_module: RunModule, bindings_path: Path) -> None:
@@ -282,14 +304,24 @@ def test_what_passes_is_kept_whole_by_whoever_trims_or_reads_lines(text: str) ->
 
 @given(st.text() | st.integers() | st.floats() | st.lists(st.text()))
 def test_a_secret_is_never_quoted(value: Any) -> None:
-    fixed = {told(text, True) for text in ("", "a\n", "\na", "a\nb", "a\x00", "\x00a", "a\x00b", "a ", " a", "\ufeffa", "a\ufeff", "a\u2028b")}
+    fixed = {
+        told(text, True)
+        for text in ("", "a\n", "\na", "a\nb", "a\x00", "\x00a", "a\x00b", "a ", " a", "\ufeffa", "a\ufeff", "a\u2028b")
+    }
     fixed |= {told(text, True) for text in ("\ud800a", "a\ud800", "a\ud800b", 1, "", "fine", "a\x00b")}
     assert told(value, True) in fixed
 
 
 # ---- two that look the same ------------------------------------------------------------------------------------
 
-LOOKALIKES = [("caf\u00e9", "cafe\u0301"), ("\u212b", "\u00c5"), ("\ufb01x", "fix"), ("a\u00adb", "ab"), ("a\u00a0b", "a b"), ("a\u200db", "ab")]
+LOOKALIKES = [
+    ("caf\u00e9", "cafe\u0301"),
+    ("\u212b", "\u00c5"),
+    ("\ufb01x", "fix"),
+    ("a\u00adb", "ab"),
+    ("a\u00a0b", "a b"),
+    ("a\u200db", "ab"),
+]
 
 
 @pytest.mark.parametrize(("one", "other"), LOOKALIKES, ids=ascii)
@@ -336,5 +368,7 @@ def test_an_alias_that_looks_like_one_of_the_file_gets_no_user_of_its_own(
     assert {entry.call for entry in service.log} == {"listSmtp"}
     assert bindings_path.read_bytes() == written
     # The way on.
-    assert run_module("smtp_user", alias="cafe\u0301", renamed_from="caf\u00e9", **options)["smtp_user"]["smtp_user_name"] == "smtp7"
+    assert (
+        run_module("smtp_user", alias="cafe\u0301", renamed_from="caf\u00e9", **options)["smtp_user"]["smtp_user_name"] == "smtp7"
+    )
     assert run_module("smtp_user", alias="cafe\u0301", renamed_from="caf\u00e9", **options)["changed"] is False
