@@ -221,7 +221,7 @@ def _rendered(value: Any, line: str) -> str:
     inner = f"{line}  "
     if not isinstance(value, (dict, list)) or not value:
         return json.dumps(value, ensure_ascii=False)
-    if not any(isinstance(item, (dict, list)) for item in (value.values() if isinstance(value, dict) else value)):
+    if {dict, list}.isdisjoint(map(type, value.values() if isinstance(value, dict) else value)):
         text = json.dumps(value, separators=(f",{inner}", ": "), sort_keys=True, ensure_ascii=False)
         return f"{text[0]}{inner}{text[1:-1]}{line}{text[-1]}"
     if isinstance(value, list):
