@@ -98,10 +98,12 @@ Work = Callable[[Mapping[str, Any], Client, Optional[BindingsFile], bool], "dict
 class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type information
     """A module for which null counts as not given: the environment and defaults apply, and what is required is missing."""
 
+    params: dict[str, Any]
+
     def _load_params(self) -> None:
         # Ansible calls this before it looks at the arguments.
         super()._load_params()
-        self.params: dict[str, Any] = without_nulls(self.params)
+        self.params = without_nulls(self.params)
         self._given = frozenset(self.params)
 
     @functools.cached_property

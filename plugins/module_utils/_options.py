@@ -96,9 +96,8 @@ def text_problem(place: str, value: Any, secret: bool = False) -> Iterator[Optio
         for index in (last, *range(last)):
             kind = _stray(value[index], index in (0, last))
             if kind:
-                where = {0: "at its beginning", last: "at its end"}.get(
-                    index, "inside" if secret else f"as character {index + 1}"
-                )
+                inside = "inside" if secret else f"as character {index + 1}"
+                where = {0: "at its beginning", last: "at its end"}.get(index, inside)
                 which = kind if secret else f"{kind} (U+{ord(value[index]):04X})"
                 yield OptionError(place, f"has {which} {where}: take it out")
                 return
@@ -140,9 +139,8 @@ def twins(asked: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
 
 def twin_problem(place: str, alias: str, other: str) -> OptionError:
     """Return what is to be said of an alias and its twin. Only the spellings show how they differ."""
-    return OptionError(
-        place, f"{ascii(alias)} looks the same as {ascii(other)}, which is another one: write both in the same way"
-    )
+    one, another = ascii(alias), ascii(other)
+    return OptionError(place, f"{one} looks the same as {another}, which is another one: write both in the same way")
 
 
 def _look(alias: str) -> str:
