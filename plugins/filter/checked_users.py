@@ -26,7 +26,9 @@ options:
     type: raw
     required: true
   omit:
-    description: Ansible's variable C(omit). A key with this value counts as not given, as does one that is null.
+    description:
+      - Ansible's variable C(omit). A key with this value counts as not given, as does one that is null.
+      - A limit of a user that is null is left as it is, whatever the defaults say.
     type: raw
     required: true
 seealso:
@@ -69,10 +71,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS
-from ansible_collections.sendclean.email.plugins.module_utils._options import shown, text_problem, twin_problem, twins
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    renaming_problems,
+    shown,
+    text_problem,
+    twin_problem,
+    twins,
+)
 
 NAMES = ("alias", "smtp_user_name")
-FIELDS = (*NAMES, "state", *LIMITS)
+FIELDS = (*NAMES, "state", *LIMITS, "renamed_from")
 
 
 def checked_users(users: Any, defaults: Any, omit: Any) -> dict[str, list[Any]]:
@@ -86,7 +94,8 @@ def checked_users(users: Any, defaults: Any, omit: Any) -> dict[str, list[Any]]:
                 user = given(entry, omit)
                 problems += [*unknown_keys(place, user, FIELDS), *wrong_names(place, user)]
                 problems += [*wrong_state(place, user), *wrong_limits(place, user)]
-                wanted.append({**limits, **user})
+                # A null limit is said, too: the module is not given one then, and the default does not count.
+                wanted.append({**limits, **{limit: None for limit in LIMITS if entry.get(limit, omit) is None}, **user})
             else:
                 problems.append(f"{place} must be a mapping, such as {{alias: billing}}")
         problems += twin_aliases(wanted)
@@ -118,6 +127,8 @@ def wrong_names(place: str, entry: Mapping[str, Any]) -> Iterator[str]:
         yield from map(str, text_problem(f"{place}.{name}", value))
     if not names:
         yield f"{place} needs an alias or a smtp_user_name"
+    if "renamed_from" in entry:
+        yield from map(str, renaming_problems(f"{place}.renamed_from", entry["renamed_from"], entry.get("alias")))
 
 
 def twin_aliases(users: list[dict[str, Any]]) -> Iterator[str]:
