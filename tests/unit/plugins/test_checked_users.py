@@ -29,7 +29,9 @@ FIELDS = "alias, smtp_user_name, state, total_limit, hourly_limit, renamed_from"
     ids=["object", "text that is equal"],
 )
 @pytest.mark.parametrize("defaults", [LIMITS, {}], ids=["defaults", "no defaults"])
-def test_a_limit_that_is_not_given_is_the_default_and_one_that_is_null_is_left_alone(defaults: dict[str, int], omit: Any, omitted: Any) -> None:
+def test_a_limit_that_is_not_given_is_the_default_and_null_leaves_it(
+    defaults: dict[str, int], omit: Any, omitted: Any
+) -> None:
     entries = [
         {"alias": "a"},
         {"alias": "a", "smtp_user_name": omitted, "hourly_limit": omitted, "state": "absent"},
