@@ -46,8 +46,15 @@ class BindingsFile:
 
     def lock(self, optional: bool = False) -> contextlib.AbstractContextManager[None]:
         """Hold the account's lock. The kernel drops it when the process ends, however it ends."""
-        name = hashlib.sha256(json.dumps(self._account).encode("utf-8")).hexdigest()[:16]
-        return self._file.lock(name, optional=optional)
+        return self._file.lock(self._lock_name, optional=optional)
+
+    def try_out(self) -> tuple[list[str], bool]:
+        """Return why a change would fail, and whether another process is at work on the account. Leaves nothing behind."""
+        return self._file.try_out(self._lock_name)
+
+    @property
+    def _lock_name(self) -> str:
+        return hashlib.sha256(json.dumps(self._account).encode("utf-8")).hexdigest()[:16]
 
     def require_writable(self) -> None:
         """Prove that a change can be written down, for who must know before something is done at SendClean."""

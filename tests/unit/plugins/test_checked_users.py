@@ -42,7 +42,7 @@ def test_a_limit_that_is_null_or_not_given_is_the_default(defaults: dict[str, in
         "users": [
             {"alias": "a", **defaults},
             {"alias": "a", "state": "absent", **defaults},
-            {"alias": "a", **defaults, "hourly_limit": None},
+            {"alias": "a", **defaults},
             {"alias": "a", **defaults, "hourly_limit": "20"},
         ],
     }
