@@ -44,7 +44,7 @@ PLAY = """\
 def test_what_is_not_what_it_looks_like_in_yaml_is_refused_by_name(project: Project, service: Service) -> None:
     project.have_vault_password()
     tasks = "".join(f"    - sendclean.email.{task}\n      ignore_errors: true\n" for task in REFUSED)
-    given = "      owner_id: \"{{ sendclean_owner_id }}\"\n      token: \"{{ sendclean_token }}\"\n"
+    given = '      owner_id: "{{ sendclean_owner_id }}"\n      token: "{{ sendclean_token }}"\n'
     project.write("play.yml", PLAY.replace("  tasks:\n", f"{given}  tasks:\n") + tasks)
     run = project.run("ansible-playbook -i inventory play.yml", **NO_CREDENTIALS).succeeded()
     told = [json.loads(result)["msg"] for result in re.findall(r"^fatal: .*FAILED! => (.+)$", run.output, re.MULTILINE)]
