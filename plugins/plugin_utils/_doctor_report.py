@@ -102,7 +102,11 @@ def _in_words(answer: Mapping[str, Any]) -> str:
         told.append(f"an error with {kind}, code {answer['code']}, message {answer['message']}")
     elif "users" in answer:
         told.append(f"smtp_list {answer['smtp_list']}")
-        told += [f"{name.replace('_in', ' in')} {'/'.join(shapes)}" for name, shapes in answer["users"].items() if shapes and name != "smtp_user_name"]
+        told += [
+            f"{name.replace('_in', ' in')} {'/'.join(shapes)}"
+            for name, shapes in answer["users"].items()
+            if shapes and name != "smtp_user_name"
+        ]
         more = answer["further_keys"] + answer["further_fields"]
         told += [f"further {', '.join(more)}"] if more else []
     else:
