@@ -57,15 +57,10 @@ class BindingsFile:
         return hashlib.sha256(json.dumps(self._account).encode("utf-8")).hexdigest()[:16]
 
     def require_writable(self) -> None:
-        """Prove that a change could be made durable, before something is done elsewhere. Needs the account's lock."""
-        with self._file.lock():
-            self._document = None
-            self._file.read()
-            self._file.require_writable()
-
-    def require_writable(self) -> None:
         """Prove that a change can be written down, for who must know before something is done at SendClean."""
         with self._file.lock():
+            # What is read here may be another one's, which the next change must read again.
+            self._document = None
             self._file.read()
             self._file.require_writable()
 
@@ -77,7 +72,9 @@ class BindingsFile:
             _parse_account(self._section(document), self._malformed),
             place=f'accounts, "{base_url}", "{owner_id}", aliases in {self.path}',
             path=self.path,
-            elsewhere=tuple(sorted(url for url, owners in document["accounts"].items() if url != base_url and owners.get(owner_id))),
+            elsewhere=tuple(
+                sorted(url for url, owners in document["accounts"].items() if url != base_url and owners.get(owner_id))
+            ),
         )
 
     def record_intent(self, alias: str, intent: Intent) -> None:
@@ -231,7 +228,7 @@ def _rendered(value: Any, line: str) -> str:
     inner = f"{line}  "
     if not isinstance(value, (dict, list)) or not value:
         return json.dumps(value, ensure_ascii=False)
-    if not any(isinstance(item, (dict, list)) for item in (value.values() if isinstance(value, dict) else value)):
+    if {dict, list}.isdisjoint(map(type, value.values() if isinstance(value, dict) else value)):
         text = json.dumps(value, separators=(f",{inner}", ": "), sort_keys=True, ensure_ascii=False)
         return f"{text[0]}{inner}{text[1:-1]}{line}{text[-1]}"
     if isinstance(value, list):

@@ -98,7 +98,9 @@ Work = Callable[[Mapping[str, Any], Client, Optional[BindingsFile], bool], "dict
 
 
 class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type information
-    """A module for which null counts as not given, so that the environment and defaults apply, and what is required is missing."""
+    """A module for which null counts as not given: the environment and defaults apply, and what is required is missing."""
+
+    params: dict[str, Any]
 
     def _load_params(self) -> None:
         # Ansible calls this before it looks at the arguments.
@@ -107,7 +109,7 @@ class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type i
         self._given = frozenset(self.params)
 
     @functools.cached_property
-    def problems(self) -> list[OptionError]:
+    def problems(self) -> list[SendCleanError]:
         """What is wrong with options that are text."""
         return list(text_problems(self.argument_spec, self.params, self._given))
 

@@ -136,9 +136,10 @@ def renames(wanted: Iterable[Wanted], bindings: Bindings) -> dict[str, str]:
     moves = {}
     for user in wanted:
         alias, old = user.alias, user.renamed_from
-        if alias is not None and old is not None and not has_user(alias):
-            if has_user(old) or (old in bindings.intents and alias not in bindings.intents):
-                moves[alias] = old
+        if alias is None or old is None or has_user(alias):
+            continue
+        if has_user(old) or (old in bindings.intents and alias not in bindings.intents):
+            moves[alias] = old
     return moves
 
 
@@ -167,10 +168,11 @@ def plan_user(
         raise RefusedError(
             f'alias "{wanted.alias}" is bound to {bound}, not to {wanted.smtp_user_name}: give one of the two, or another alias'
         )
-    if bound and wanted.renamed_from in bindings.aliases:
+    old = bindings.aliases.get(wanted.renamed_from or "")
+    if bound and old:
         raise RefusedError(
             f'alias "{wanted.alias}" is bound to {bound}, and "{wanted.renamed_from}" of renamed_from to '
-            f"{bindings.aliases[wanted.renamed_from]}: an alias that has a user gets no other one by renaming. Take "
+            f"{old}: an alias that has a user gets no other one by renaming. Take "
             "renamed_from out, or unbind one of them with sendclean.email.smtp_bindings"
         )
     adopt = None

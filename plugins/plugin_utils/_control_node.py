@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import action_loader, connection_loader
 from ansible.utils.display import Display
-from ansible_collections.sendclean.email.plugins.module_utils._errors import RoleError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError
 
 _SHELL = "/bin/sh"
 
@@ -77,6 +79,18 @@ class ControlNode:
     def omit(self) -> Any:
         """Return Ansible's variable omit: text before ansible-core 2.19, and since then nobody ever sees it."""
         return self.variables.get("omit", object())
+
+    @property
+    def loader(self) -> DataLoader:
+        """What reads files for the run, and has its vault secrets."""
+        return self.action._loader
+
+    def variables_in(self, option: str, path: str) -> Any:
+        """Return what a vars file holds. Raises OptionError, without a word of what is in it."""
+        try:
+            return self.loader.load_from_file(path)
+        except AnsibleError:
+            raise OptionError(option, f"cannot be read as YAML: {path}. Check the path, and mend the file") from None
 
     def _evaluated(self, name: str) -> Any:
         # Where omit is no text, it leaves out what it stands for, which only something in a mapping can be.

@@ -19,7 +19,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean as as_boolean
 from ansible_collections.sendclean.email.plugins.filter.checked_users import checked_users
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._options import shown, text_problem
+from ansible_collections.sendclean.email.plugins.module_utils._options import purge_limit, shown, text_problem
 
 PREFIX = "smtp_users_"
 # Takes a variable's name and value, returns what a module takes. Raises OptionError or RoleError.
@@ -95,6 +95,13 @@ def integer(name: str, value: Any) -> int:
     return int(value)
 
 
+def scope(name: str, value: Any) -> str:
+    """Accept whom a purge may disable."""
+    if value not in ("managed", "account"):
+        raise OptionError(name, f"must be managed or account, not {shown(value)}")
+    return str(value)
+
+
 def path(name: str, value: Any) -> str:
     """Accept an absolute path, or one that begins with ``~``."""
     found = os.path.expanduser(os.path.expandvars(text(name, value)))
@@ -131,10 +138,19 @@ ACCOUNT: dict[str, Kind] = {
     "retry_timeout": number,
     "bindings_path": written,
 }
-USERS: dict[str, Kind] = {"list": anything, "defaults": anything, "purge": boolean, "purge_exclude": texts}
+USERS: dict[str, Kind] = {
+    "list": anything,
+    "defaults": anything,
+    "purge": boolean,
+    "purge_scope": scope,
+    "purge_exclude": texts,
+    "purge_limit": purge_limit,
+}
 CREDENTIALS: dict[str, Kind] = {"credentials_file": written, "credentials_variable": text, "credentials_vault_id": text}
 REPORT: dict[str, Kind] = {"report_path": written}
 EXPORT: dict[str, Kind] = {"export_path": written, "export_overwrite": boolean}
+RECOVER: dict[str, Kind] = {"recover_path": path, "credentials_file": written, "credentials_variable": text}
+ACKNOWLEDGE: dict[str, Kind] = {"acknowledge_names": texts}
 CHOICES: dict[str, Kind] = {"rotate_max_age_days": days, "rotate_aliases": texts, "rotate_leaked_password": secret}
 
 # The variables of each entry point.

@@ -24,7 +24,8 @@ from selenium_axe_python import Axe
 from simulator import Service, serve
 
 # A name that a page which does not escape would take for its own, and that Ansible would evaluate.
-HOSTILE = "<b title=\"x\">&amp;'{{ 6 * 7 }}"
+HOSTILE = '<b title="x">&amp;\'{{ 6 * 7 }}'
+UNCLAIMED = "smtp7 <i>nobody's</i> & {{ 6 * 7 }}"
 ALIAS = "<script>alert(1)</script> & \"co\" 'n'"
 PATH = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
 
@@ -72,13 +73,16 @@ class Page(HTMLParser):
 
 
 def account(service: Service) -> None:
-    """An account in which users of the list differ in each way, and one of no list."""
+    """An account in which users of the list differ in each way, and two of no list."""
     service.create_user(OWNER_ID, smtp_user_name="smtp1", total_limit=700, hourly_limit=70)
     service.create_user(OWNER_ID, smtp_user_name="smtp2", status="Disable", total_limit=1000)
     service.create_user(OWNER_ID, smtp_user_name="smtp3")
     service.create_user(OWNER_ID, smtp_user_name="smtp4", total_limit=400)
     service.create_user(OWNER_ID, smtp_user_name="smtp5")
-    service.create_user(OWNER_ID, smtp_user_name=HOSTILE)
+    service.create_user(OWNER_ID, smtp_user_name="smtp6")
+    # Limits that no user gets who is to be created.
+    for name in (HOSTILE, UNCLAIMED):
+        service.create_user(OWNER_ID, 7, 7, smtp_user_name=name)
 
 
 USERS = [
@@ -88,12 +92,15 @@ USERS = [
     {"smtp_user_name": "smtp3", "state": "absent"},
     {"smtp_user_name": "smtp4"},
     {"smtp_user_name": "smtp5"},
+    {"alias": "news", "renamed_from": "letter"},
 ]
+PURGE = {"smtp_users_purge": True, "smtp_users_purge_scope": "account", "smtp_users_purge_exclude": ["smtp7 *"]}
 HOSTS: dict[str, dict[str, Any]] = {
-    "differs": {"smtp_users_list": USERS, "smtp_users_purge": True},
+    "differs": {"smtp_users_list": USERS, **PURGE},
     "fine": {"smtp_users_list": [{"smtp_user_name": "smtp5"}, {"smtp_user_name": "smtp404", "state": "absent"}]},
     "refused": {"smtp_users_list": [{"alias": "a", HOSTILE: 1}]},
     "failed": {"smtp_users_list": [{"alias": ALIAS}], "smtp_users_defaults": {}},
+    "lost": {"smtp_users_list": [{"alias": ALIAS}], **PURGE, "smtp_users_bindings_path": "{{ inventory_dir }}/lost.json"},
     "locked-out": {"smtp_users_list": [], "smtp_users_token": "another token"},
 }
 
@@ -112,13 +119,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "smtp_users_report_path": f"{folder}/{{{{ page | default(inventory_hostname) }}}}.html",
         }
         project.write("hosts.yml", yaml.safe_dump({"sendclean_accounts": {"hosts": HOSTS, "vars": variables}}))
+        project.write_bindings({OWNER_ID: {"aliases": {"letter": "smtp6"}}})
         command = "ansible-playbook -i hosts.yml sendclean.email.enforce"
         dry = project.run(f"{command} --check --diff")
         assert "<html" not in dry.output
         assert re.findall(r"^(\S+) +: ok=\d+ +changed=1", dry.output, re.MULTILINE) == ["differs"], dry.output
+        # A partial editSmtp that is refused is made once more, with all fields.
         service.add_fault("editSmtp", "echo_request", skip=1, times=2)
         real = project.run(f"{command} --limit differs -e page=done")
-        assert "1 of 7 users failed" in real.output, real.output
+        assert "1 of 8 users failed" in real.output, real.output
         assert project.run(f"{command} --limit differs -e page=mended").succeeded().changed == 1
         assert project.run(f"{command} --limit differs -e page=again").succeeded().changed == 0
         before = (folder / "again.html").read_text(encoding="utf-8")
@@ -167,16 +176,17 @@ def test_names_are_shown_as_they_are_and_escaped(pages: dict[str, Path]) -> None
 
 def test_the_plan_shows_what_would_be_done(pages: dict[str, Path]) -> None:
     plan = read(pages, "differs")
-    assert "A run would change 6 users of 7. This was a dry run: nothing is changed yet." in plan.text
+    assert "A run would change 7 users of 8. This was a dry run: nothing is changed yet." in plan.text
     assert [row[:2] for row in plan.tables["Totals"]] == [
         ["Users", "Number"],
         ["+ to create", "1"],
         ["= to adopt", "1"],
+        ["» to rename", "1"],
         ["− to disable", "2"],
         ["▸ to enable", "1"],
         ["~ to change", "1"],
         ["✓ in order", "1"],
-        ["all", "7"],
+        ["all", "8"],
     ]
     assert plan.tables["What would change"][1:] == [
         [ALIAS, "+ to create", f"before: none → after: {ALIAS}", "before: none → after: Enable",
@@ -186,7 +196,8 @@ def test_the_plan_shows_what_would_be_done(pages: dict[str, Path]) -> None:
         ["smtp2", "▸ to enable", "none", "before: Disable → after: Enable", "1000", "100"],
         ["smtp3", "− to disable", "none", "before: Enable → after: Disable", "1000", "100"],
         ["smtp4", "~ to change", "none", "Enable", "before: 400 → after: 1000", "100"],
-        [HOSTILE, "− to disable not in the list", "none", "before: Enable → after: Disable", "1000", "100"],
+        ["news smtp6", "» to rename", "before: letter → after: news", "Enable", "1000", "100"],
+        [HOSTILE, "− to disable not in the list", "none", "before: Enable → after: Disable", "7", "7"],
     ]  # fmt: skip
     assert plan.tables["What is in order"][1:] == [["smtp5", "Enable", "1000", "100"]]
     # One listing, six writes, one more listing.
@@ -196,7 +207,7 @@ def test_the_plan_shows_what_would_be_done(pages: dict[str, Path]) -> None:
 
 def test_after_the_run_the_page_shows_what_was_done_and_what_failed(pages: dict[str, Path]) -> None:
     done = read(pages, "done")
-    assert "1 user of 7 failed, 5 changed, 1 in order." in done.text
+    assert "1 user of 8 failed, 6 changed, 1 in order." in done.text
     ((user, call, why),) = done.tables["What failed"][1:]
     assert (user, call) == ("smtp2", "editSmtp")
     assert "SendClean answered editSmtp with an error" in why
@@ -205,12 +216,13 @@ def test_after_the_run_the_page_shows_what_was_done_and_what_failed(pages: dict[
         ["newsletter smtp1", "= adopted"],
         ["smtp3", "− disabled"],
         ["smtp4", "~ changed"],
+        ["news smtp6", "» renamed"],
         [HOSTILE, "− disabled not in the list"],
     ]
     assert re.search(r"Calls that wrote\s*5\s", done.text)
 
     mended = read(pages, "mended")
-    assert "1 user of 6 changed. SendClean's listing shows it." in mended.text
+    assert "1 user of 7 changed. SendClean's listing shows it." in mended.text
     assert mended.tables["What was changed"][1:] == [
         ["smtp2", "▸ enabled", "none", "before: Disable → after: Enable", "1000", "100"],
     ]
@@ -224,6 +236,15 @@ def test_a_page_says_what_is_wrong_where_nothing_could_be_planned(pages: dict[st
     assert "The dry run stopped with an error: nothing was changed." in read(pages, "failed").text
     assert "total_limit and hourly_limit must be given" in read(pages, "failed").text
     assert "Check owner_id and token" in read(pages, "locked-out").text
+    assert "lost.json knows none of the account's users, and there are 8" in read(pages, "lost").text
+
+
+def test_a_page_names_whom_nobody_has_claimed(pages: dict[str, Path]) -> None:
+    nobodys = {name: re.findall(r"(?<=\n)Nobody has claimed\n(.*)", read(pages, name).text, re.DOTALL) for name in PAGES}
+    assert [name for name in PAGES if nobodys[name]] == ["differs", "fine", "done", "mended", "again"]
+    for name in ("differs", "done", "mended", "again"):
+        assert nobodys[name][0].split("\n\n")[1].split("\n") == [UNCLAIMED]
+    assert HOSTILE in nobodys["fine"][0] and "smtp5" not in nobodys["fine"][0]
 
 
 @pytest.fixture(scope="module")

@@ -77,6 +77,17 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"smtp_users_purge": True},
         ["smtp_users_purge is refused while smtp_users_list is empty: it would disable every user of the account"],
     ),
+    "scope": (
+        {"smtp_users_purge_scope": "all", "smtp_users_purge_limit": 2.5},
+        [
+            'smtp_users_purge_scope must be managed or account, not "all"',
+            "smtp_users_purge_limit must be a number of users or a percentage such as 30%, not 2.5",
+        ],
+    ),
+    "renamed": (
+        {"smtp_users_list": [{"alias": "a", "renamed_from": "a"}]},
+        ["smtp_users_list[0].renamed_from is the alias itself: give the one that the user had before"],
+    ),
 }
 
 
@@ -100,21 +111,22 @@ def test_what_is_wrong_is_named_before_any_call_and_stops_no_other_account(proje
     assert run.returncode == 2
     failures = run.failures
     assert "smtp_users_list" in failures.pop("nolist")
-    assert "smtp_users_timeout" in failures.pop("refused")
+    assert "smtp_users_timeout" in failures.pop("refused")[0]
     assert "Check owner_id and token" in failures.pop("locked-out")
     assert failures == {host: problems for host, (_variables, problems) in WRONG.items()}
     assert [(owner_id, len(service.users(owner_id))) for owner_id in (OWNER_ID, "1001", "1002")] == [
         (OWNER_ID, 0), ("1001", 0), ("1002", 1),
     ]  # fmt: skip
     assert not service.calls(owner_id=OWNER_ID)
-    assert not page.exists(), "nobody is to approve the page of before"
+    assert "smtp_users_timeout must be a number" in page.read_text(encoding="utf-8"), "nobody is to approve the page of before"
 
 
 def test_limits_come_from_the_entry_then_from_the_defaults_and_a_purge_disables_the_rest(
     project: Project, service: Service
 ) -> None:
-    """A limit that is null is left alone, as are users that the purge excludes."""
-    for name in ("smtp1", "smtp2", "smtp3", "smtp4", "smtp5", "smtp91"):
+    """A limit that is null is left alone, as are users that the purge excludes, and those that no alias was ever bound to."""
+    project.write_bindings({OWNER_ID: {"aliases": {"former": "smtp5", "spared": "smtp91"}}})
+    for name in ("smtp1", "smtp2", "smtp3", "smtp4", "smtp5", "smtp6", "smtp91"):
         service.create_user(OWNER_ID, smtp_user_name=name, total_limit=7, hourly_limit=7)
     entries = [
         {"smtp_user_name": "smtp1"},
@@ -140,8 +152,42 @@ def test_limits_come_from_the_entry_then_from_the_defaults_and_a_purge_disables_
         "smtp3": ("Enable", 7, 5),
         "smtp4": ("Disable", 7, 7),
         "smtp5": ("Disable", 7, 7),
+        "smtp6": ("Enable", 7, 7),
         "smtp91": ("Enable", 7, 7),
     }
+
+
+def test_a_purge_has_a_scope_and_a_limit(project: Project, service: Service) -> None:
+    """All in one run: four accounts, each with a user of the list, four that were in it, and one of another team."""
+    accounts = {**ACCOUNTS, OWNER_ID: TOKEN}
+    chosen: dict[str, dict[str, Any]] = {
+        "limited": {},
+        "meant": {"smtp_users_purge_limit": 4},
+        "blank": {"smtp_users_purge_limit": "100%", "smtp_users_purge_scope": ""},
+        "everybody": {"smtp_users_purge_limit": "5", "smtp_users_purge_scope": "account"},
+    }
+    hosts = {}
+    for (host, variables), (owner_id, token) in zip(chosen.items(), accounts.items()):
+        service.add_account(owner_id, token)
+        for index in range(6):
+            service.create_user(owner_id, smtp_user_name=f"{host}{index}")
+        hosts[host] = {"smtp_users_owner_id": owner_id, "smtp_users_token": token, **variables}
+    project.write_bindings({
+        variables["smtp_users_owner_id"]: {"aliases": {f"alias{index}": f"{host}{index}" for index in range(5)}}
+        for host, variables in hosts.items()
+    })  # fmt: skip
+    purge = {"smtp_users_list": [{"alias": "alias0"}], "smtp_users_purge": True}
+    project.write_hosts({host: {**purge, **variables} for host, variables in hosts.items()})
+
+    run = project.run(ENFORCE, **NO_CREDENTIALS)
+
+    assert list(run.failures) == ["limited"], run.output
+    assert "purge_limit 30% lets 3 pass: limited1, limited2, limited3, limited4" in run.failures["limited"]
+    can_send = {
+        host: len([user for user in service.users(hosts[host]["smtp_users_owner_id"]) if user.status == "Enable"])
+        for host in hosts
+    }
+    assert can_send == {"limited": 6, "meant": 2, "blank": 2, "everybody": 1}
 
 
 def test_each_variable_of_the_connection_reaches_the_module(project: Project, server: RunningServer) -> None:
@@ -185,9 +231,7 @@ def test_the_bindings_file_is_found_however_the_inventory_is_given(project: Proj
 
 
 @pytest.mark.parametrize("command", [ENFORCE, EXPORT])
-def test_a_bindings_file_among_the_inventory_is_refused_before_any_call(
-    command: str, project: Project, service: Service
-) -> None:
+def test_a_bindings_file_among_the_inventory_is_refused_before_any_call(command: str, project: Project, service: Service) -> None:
     """Made with the file as inventory, it would be read as inventory once the folder is given."""
     project.write_hosts({"production": {"smtp_users_list": []}})
     project.write("inventory/sendclean_bindings.json", json.dumps({"version": 1, "accounts": {}}))

@@ -84,7 +84,9 @@ def all_is_done(project: Project, service: Service, run: Run) -> None:
 
 
 def test_the_playbooks_do_not_care_for_the_inventory(production: Project, service: Service) -> None:
-    production.write("inventory/group_vars/all.yml", yaml.safe_dump(ELSEWHERE))
+    # Passwords that are looked up somewhere, where the account has none.
+    passwords = dict.fromkeys(("ansible_password", "ansible_become_password"), "{{ passwords[inventory_hostname] }}")
+    production.write("inventory/group_vars/all.yml", yaml.safe_dump({**ELSEWHERE, **passwords}))
     all_is_done(production, service, production.run(f"ansible-playbook -i inventory {PLAYBOOKS} {CHOICE}"))
 
 
@@ -263,5 +265,4 @@ def test_the_keyword_timeout_ends_a_task(entry: str, production: Project, servic
     begin = time.monotonic()
     run = production.run(f"{PLAY} {CHOICE}")
     assert time.monotonic() - begin < 15
-    assert "imed out after 3 s" in run.output or "timedout" in run.output, run.output
     assert run.returncode == 2

@@ -13,6 +13,7 @@ import textwrap
 from integration.project import NO_CREDENTIALS, OWNER_ID, TOKEN, VERBOSE, Project
 from simulator import Service
 
+RESET = "smtp_password_reset: {smtp_user_name: smtp1, current_password: "
 # A task, and what it fails with.
 REFUSED = {
     "smtp_user: {alias: 2026-01-31}": "alias is a date in YAML: put it in quotes",
@@ -22,8 +23,8 @@ REFUSED = {
     "smtp_users: {users: [{alias: a}, {alias: 2026-01-31}]}": "users[1].alias is a date in YAML: put it in quotes",
     "smtp_user_info: {smtp_user_names: yes}": "smtp_user_names[0] must be a string, not true: put it in quotes",
     "smtp_user_info: {token: null, owner_id: null}": "missing required arguments: owner_id, token",
-    "smtp_password_reset: {smtp_user_name: smtp1, current_password: 01234567}": "current_password must be a string: put it in quotes",
-    "smtp_password_reset: {smtp_user_name: smtp1, current_password: 2026-01-31}": "current_password is a date in YAML: put it in quotes",
+    RESET + "01234567}": "current_password must be a string: put it in quotes",
+    RESET + "2026-01-31}": "current_password is a date in YAML: put it in quotes",
     "smtp_bindings: {unbind: [2026-01-31]}": "unbind[0] is a date in YAML: put it in quotes",
     "smtp_credentials: {dest: 2026-01-31}": "dest must be a string: put it in quotes",
     "smtp_credentials: {dest: c.yml, aliases: [1_000]}": "aliases[0] must be a string, not 1000: put it in quotes",
@@ -43,7 +44,7 @@ PLAY = """\
 def test_what_is_not_what_it_looks_like_in_yaml_is_refused_by_name(project: Project, service: Service) -> None:
     project.have_vault_password()
     tasks = "".join(f"    - sendclean.email.{task}\n      ignore_errors: true\n" for task in REFUSED)
-    given = "      owner_id: \"{{ sendclean_owner_id }}\"\n      token: \"{{ sendclean_token }}\"\n"
+    given = '      owner_id: "{{ sendclean_owner_id }}"\n      token: "{{ sendclean_token }}"\n'
     project.write("play.yml", PLAY.replace("  tasks:\n", f"{given}  tasks:\n") + tasks)
     run = project.run("ansible-playbook -i inventory play.yml", **NO_CREDENTIALS).succeeded()
     told = [json.loads(result)["msg"] for result in re.findall(r"^fatal: .*FAILED! => (.+)$", run.output, re.MULTILINE)]

@@ -73,7 +73,7 @@ def test_a_list_may_be_text_with_commas_and_each_of_its_places_is_named(name: st
         f"smtp_users_{name}[1] must be a string, not 7: put it in quotes",
         f"smtp_users_{name}[2] is empty: give a value or leave it out",
         f"smtp_users_{name}[3] is empty: give a value or leave it out",
-        f"smtp_users_{name}[4] has white space or an invisible character at an end: take it out",
+        f"smtp_users_{name}[4] has a line break (U+000D) at its end: take it out",
         f"smtp_users_{name}[5] must be a string, not false: put it in quotes",
     ]
 

@@ -65,9 +65,9 @@ def test_each_character_is_read_again() -> None:
     assert [entry["smtp_user_name"] for entry in yaml.load(text, CLoader)["smtp_users_list"]] == names
 
 
-def test_a_limit_that_is_none_is_left_alone_and_a_status_that_is_none_is_left_out() -> None:
+def test_a_limit_or_a_status_that_is_none_is_left_out() -> None:
     text = users_file("host", [user("a", "b", status=None, total_limit=None, hourly_limit=0), user("c", "d", status="Disable")])
-    unlimited = {"alias": "a", "smtp_user_name": "b", "total_limit": None, "hourly_limit": None}
+    unlimited = {"alias": "a", "smtp_user_name": "b"}
     disabled = {"alias": "c", "smtp_user_name": "d", "state": "absent", "total_limit": 5, "hourly_limit": 1}
     assert loaded(text) == [unlimited, disabled]
     assert loaded(users_file("host", [])) == []
@@ -128,7 +128,7 @@ def test_a_page_shows_who_is_asked_for_and_not_there() -> None:
         "hourly_limit": None,
         "action": "unchanged",
     }
-    counts = dict.fromkeys(("failed", "created", "adopted", "disabled", "enabled", "updated"), 0)
+    counts = dict.fromkeys(("failed", "created", "adopted", "renamed", "disabled", "enabled", "updated"), 0)
     result = {"smtp_users": [row], "summary": {**counts, "unchanged": 1}, "operations": [], "diff": []}
     page = page_of(result, True, "host", {"owner_id": "", "list": [{"smtp_user_name": "<smtp404>", "state": "absent"}]})
     assert "<code>&lt;smtp404&gt;</code>" in page
