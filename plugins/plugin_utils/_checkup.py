@@ -120,8 +120,9 @@ def _list(checkup: Checkup) -> None:
     if "list" in checkup.values:
         options, problems = _role.users_of(checkup.values, checkup.node.omit)
         checkup.problems += problems
-        names = (user.get("smtp_user_name") for user in options["users"])
-        checkup.facts["named"] = frozenset(name for name in names if isinstance(name, str))
+        named = [user for user in options["users"] if isinstance(user.get("smtp_user_name"), str)]
+        checkup.facts["named"] = frozenset(user["smtp_user_name"] for user in named)
+        checkup.facts["adopted"] = frozenset(user["smtp_user_name"] for user in named if user.get("alias") is not None)
 
 
 def _connection(checkup: Checkup) -> None:
