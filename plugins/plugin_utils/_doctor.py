@@ -156,7 +156,8 @@ def _nobody_known(file: FileFacts, bindings: Bindings, strangers: Sequence[str])
         "nobody_known",
         f"the account has {len(strangers)} users, and {file.path} {what}{known_as}",
         f"{first}restore the file, or run sendclean.email.recover. If there never was one, adopt the users "
-        "(sendclean.email.export makes a list of them), or acknowledge them (sendclean.email.acknowledge). Until then nobody is created",
+        "(sendclean.email.export makes a list of them), or "
+        "acknowledge them (sendclean.email.acknowledge). Until then nobody is created",
         count=len(strangers),
     )
 

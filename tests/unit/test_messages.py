@@ -71,7 +71,8 @@ NO_MESSAGES = {
     "choose one, and give it once as smtp_user_name beside the alias",
     "give each a state in a task, which sets it",
     "<first>restore the file, or run sendclean.email.recover. If there never was one, adopt the users "
-    "(sendclean.email.export makes a list of them), or acknowledge them (sendclean.email.acknowledge). Until then nobody is created",
+    "(sendclean.email.export makes a list of them), or "
+    "acknowledge them (sendclean.email.acknowledge). Until then nobody is created",
     "check api_url and app_domain, or",
     "look again when it has ended",
     "run sendclean.email.enforce, which keeps it",
