@@ -17,7 +17,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_list, check_type_path
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET, Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
 from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from, refuse_values, text_problems
 
 # With an exponent, but not as Python writes numbers in its source. So few digits that Python converts them always.
