@@ -24,8 +24,12 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._control_node impo
 
 try:
     from ansible.template import trust_as_template
+
+    OMIT = {}
 except ImportError:
-    # Before ansible-core 2.19 every text is trusted.
+    # Before ansible-core 2.19 every text is trusted, and omit is a variable.
+    OMIT = {"omit": "__omit_place_holder__01"}
+
     def trust_as_template(value: str) -> str:
         """Return the text as it is."""
         return value
@@ -65,7 +69,7 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step:
     def run(name: str, answers: Answers | None = None, check: bool = False, **variables: Any) -> tuple[dict[str, Any], Calls]:
         calls: Calls = []
         given = {f"smtp_users_{key}": value for key, value in {"token": "a token", **variables}.items()}
-        given |= {"inventory_hostname": "production", "__smtp_users_bindings_default": f"{tmp_path}/bindings.json"}
+        given |= {"inventory_hostname": "production", "__smtp_users_bindings_default": f"{tmp_path}/bindings.json", **OMIT}
         action, known = action_with({"step": name}, given, check)
 
         def answer(node: ControlNode, name: str, arguments: dict[str, Any], **keywords: Any) -> dict[str, Any]:
@@ -123,7 +127,7 @@ def test_a_mistake_in_a_variable_is_told(step: Step) -> None:
 
 
 def test_what_is_omitted_is_not_given(step: Step) -> None:
-    _result, ((_module, options),) = step("enforce", list=[], owner_id="{{ nowhere | default(omit) }}", omit="__omit")
+    _result, ((_module, options),) = step("enforce", list=[], owner_id="{{ nowhere | default(omit) }}")
     assert "owner_id" not in options
 
 
