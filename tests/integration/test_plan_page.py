@@ -24,7 +24,7 @@ from selenium_axe_python import Axe
 from simulator import Service, serve
 
 # A name that a page which does not escape would take for its own, and that Ansible would evaluate.
-HOSTILE = '<b title="x">&amp;\'{{ 6 * 7 }}'
+HOSTILE = "<b title=\"x\">&amp;'{{ 6 * 7 }}"
 ALIAS = "<script>alert(1)</script> & \"co\" 'n'"
 PATH = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
 
