@@ -89,6 +89,9 @@ HANDS: list[tuple[Facts, str, int, str]] = [
     (changed(bindings=LOST), "nobody_known", 3, "has 3 users, and /srv/acme/sendclean_bindings.json knows none of them: restore"),
     (changed(bindings=LOST, bindings_file=FileFacts(PATH)), "nobody_known", 3, "sendclean_bindings.json is not there: restore"),
     (changed(bindings=LOST, named=frozenset({"smtp1"})), "nobody_known", 2, "has 2 users"),
+    (changed(bindings=LOST, named=frozenset({"smtp9"}), adopted=frozenset({"smtp9"})), "nobody_known", 3, "has 3 users"),
+    # As for a run: who adopts somebody has not just lost the file.
+    (changed(bindings=LOST, named=frozenset({"smtp1"}), adopted=frozenset({"smtp1"})), "unclaimed", 1, "claimed smtp3, enabled"),
     (
         changed(bindings=dataclasses.replace(LOST, elsewhere=("https://api.sendclean.net/v1.0",))),
         "nobody_known",
