@@ -12,6 +12,7 @@ does by itself is played: the order of jobs, which commit a job gets, its variab
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -33,8 +34,14 @@ from integration.project import OWNER_ID, TOKEN, Project, kill
 GUIDE = {text.split()[1]: text for unused, text in blocks(ROOT / "docs" / "ci-runners.md")}
 BRANCH = "main"
 
+# Nothing takes that long. A test that waits fails then.
+SECONDS = 120
+
 # What the test has done already: the collection is installed.
 INSTALLED = ("python3 -m pip install ", "ansible-galaxy collection install ")
+
+# Turns a push away at the door, before anything is said of a commit, as forges do.
+NO_PUSH = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "url.file:///nowhere/.pushInsteadOf", "GIT_CONFIG_VALUE_0": "file://"}
 
 
 @dataclass(frozen=True)
@@ -54,16 +61,24 @@ class Outcome:
     output: str
 
 
+def bound(bindings: str) -> dict[str, str]:
+    """Return which user each alias got, as the text of a bindings file of one account says."""
+    ((account,),) = (accounts.values() for accounts in json.loads(bindings)["accounts"].values())
+    return dict(account["aliases"])
+
+
 class Forge:
     """A repository with the guide's files, and runners."""
 
-    # The file with the pipeline.
+    # The file with the pipeline, and who its commits are from.
     pipeline: str
+    bot: str
 
     def __init__(self, project: Project) -> None:
         self.project = project
         self.service = project.service
-        self.artifacts = project.folder / "artifacts"
+        # Whether the token of jobs may push.
+        self.token_may_push = True
         self._groups: dict[str, threading.Lock] = {}
         self._jobs: list[Job] = []
         project.have_vault_password()
@@ -111,16 +126,22 @@ class Forge:
             file.unlink(missing_ok=True)
             if text is not None:
                 file.write_text(text, encoding="utf-8")
-        self.git(clone, "add", "--all", *files)
+        self.git(clone, "add", "--all")
         self.git(clone, "commit", "--quiet", "--message", f"A person changes {', '.join(files)}")
         self.git(clone, "push", "--quiet", self.url, f"HEAD:refs/heads/{branch}")
         return self.git(clone, "rev-parse", "HEAD")
 
-    def commit_users(self, *users: Mapping[str, Any], **options: str) -> str:
-        """Push another list of users."""
+    def commit_users(self, *users: Mapping[str, Any], branch: str = BRANCH, start: str | None = None, **variables: str) -> str:
+        """Push another list of users, and further variables."""
         inventory = yaml.safe_load(GUIDE["inventory/hosts.yml"])
-        inventory["sendclean_accounts"]["vars"]["smtp_users_list"] = list(users)
-        return self.commit({"inventory/hosts.yml": yaml.safe_dump(inventory)}, **options)
+        inventory["sendclean_accounts"]["vars"].update(variables, smtp_users_list=list(users))
+        return self.commit({"inventory/hosts.yml": yaml.safe_dump(inventory)}, branch, start)
+
+    def protect(self, protected: bool = True) -> None:
+        """Let the branch take no commit, or take them again."""
+        hook = self.repository / "hooks" / "pre-receive"
+        hook.write_text("#!/bin/sh\necho This branch is protected\nexit 1\n", encoding="utf-8")
+        hook.chmod(0o700 if protected else 0o600)
 
     # ---- what is there ---------------------------------------------------------------------------------------------
 
@@ -128,20 +149,32 @@ class Forge:
         """Return author and subject of the branch's commits, the newest first."""
         return self.git(self.repository, "log", "--format=%an <%ae> %s", BRANCH).splitlines()
 
-    def shown(self, path: str) -> Any:
-        """Return what a file of the branch holds."""
-        return yaml.safe_load(self.git(self.repository, "show", f"{BRANCH}:{path}"))
+    def shown(self, path: str) -> str:
+        """Return a file of the branch."""
+        return self.git(self.repository, "show", f"{BRANCH}:{path}")
+
+    def newest(self) -> str:
+        """Return the branch's newest commit."""
+        return self.git(self.repository, "rev-parse", BRANCH)
+
+    def changed_since(self, commit: str) -> list[str]:
+        """Return the files that differ between a commit and the branch."""
+        return self.git(self.repository, "diff", "--name-only", commit, BRANCH).splitlines()
 
     def bound(self) -> dict[str, str]:
         """Return which user each alias got, as the branch says."""
-        ((account,),) = (accounts.values() for accounts in self.shown("sendclean/bindings.json")["accounts"].values())
-        return dict(account["aliases"])
+        return bound(self.shown("sendclean/bindings.json"))
+
+    def artifact(self, number: int = 1) -> dict[str, str]:
+        """Return what a job has kept, by path. They are numbered in the order of their starts."""
+        folder = self.project.folder / "artifacts" / str(number)
+        return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()}
 
     # ---- what the forge does ---------------------------------------------------------------------------------------
 
-    def run(self, commit: str, name: str = "enforce") -> Outcome:
+    def run(self, commit: str, name: str = "enforce", grouped: bool = True) -> Outcome:
         """Run a job for a commit."""
-        return self.start(commit, name).finish()
+        return self.start(commit, name, grouped).finish()
 
     def start(self, commit: str, name: str = "enforce", grouped: bool = True) -> Job:
         """Start a job for a commit. Without its group it does not wait for others."""
@@ -154,6 +187,10 @@ class Forge:
         """Kill what still runs."""
         for job in self._jobs:
             job.kill()
+
+    def may_push(self, name: str) -> bool:
+        """Return whether the token of a job may push."""
+        return self.token_may_push
 
     def group(self, name: str) -> str | None:
         """Return the group of jobs of which one runs at a time."""
@@ -187,12 +224,10 @@ class GitLab(Forge):
     """GitLab and its runner."""
 
     pipeline = ".gitlab-ci.yml"
+    bot = "who started it <who-started-it@example.com>"
 
     def group(self, name: str) -> str | None:
-        return self._without_variables(self.definition[name].get("resource_group"))
-
-    @staticmethod
-    def _without_variables(group: str | None) -> str | None:
+        group = self.definition[name].get("resource_group")
         # One that differs between jobs would be none.
         assert not group or "$" not in group
         return group
@@ -241,6 +276,11 @@ class GitHub(Forge):
     """GitHub and its runner."""
 
     pipeline = ".github/workflows/smtp-users.yml"
+    bot = "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>"
+
+    def may_push(self, name: str) -> bool:
+        permissions = self.definition["jobs"][name].get("permissions", self.definition["permissions"])
+        return self.token_may_push and permissions["contents"] == "write"
 
     def group(self, name: str) -> str | None:
         concurrency = self.definition["jobs"][name].get("concurrency")
@@ -341,13 +381,15 @@ class Job:
             self._look_for_secrets()
             if self.name == "enforce":
                 kept = self.forge.kept(self.name)
-                shutil.copytree(clone / kept, self.forge.artifacts / kept, dirs_exist_ok=True)
+                shutil.copytree(clone / kept, self.forge.project.folder / "artifacts" / self.machine.name / kept)
         shutil.rmtree(self.machine)
 
     def _run_step(self, clone: Path, script: Path, step: Step) -> None:
         script.write_text(step.text, encoding="utf-8")
         home = {"HOME": str(self.machine / "home")}
         variables = {**self.forge.environment, **self.forge.variables(self.machine, self.commit), **home, **step.environment}
+        if not self.forge.may_push(self.name):
+            variables.update(NO_PUSH)
         self._process = psutil.Popen(
             self.forge.command(script),
             cwd=clone,
