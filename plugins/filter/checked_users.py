@@ -69,10 +69,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS
-from ansible_collections.sendclean.email.plugins.module_utils._options import shown, text_problem, twin_problem, twins
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    renaming_problems,
+    shown,
+    text_problem,
+    twin_problem,
+    twins,
+)
 
 NAMES = ("alias", "smtp_user_name")
-FIELDS = (*NAMES, "state", *LIMITS)
+FIELDS = (*NAMES, "state", *LIMITS, "renamed_from")
 
 
 def checked_users(users: Any, defaults: Any, omit: Any) -> dict[str, list[Any]]:
@@ -118,6 +124,8 @@ def wrong_names(place: str, entry: Mapping[str, Any]) -> Iterator[str]:
         yield from map(str, text_problem(f"{place}.{name}", value))
     if not names:
         yield f"{place} needs an alias or a smtp_user_name"
+    if "renamed_from" in entry:
+        yield from map(str, renaming_problems(f"{place}.renamed_from", entry["renamed_from"], entry.get("alias")))
 
 
 def twin_aliases(users: list[dict[str, Any]]) -> Iterator[str]:

@@ -96,7 +96,8 @@ def text_problem(place: str, value: Any, secret: bool = False) -> Iterator[Optio
         for index in (last, *range(last)):
             kind = _stray(value[index], index in (0, last))
             if kind:
-                where = {0: "at its beginning", last: "at its end"}.get(index, "inside" if secret else f"as character {index + 1}")
+                inside = "inside" if secret else f"as character {index + 1}"
+                where = {0: "at its beginning", last: "at its end"}.get(index, inside)
                 which = kind if secret else f"{kind} (U+{ord(value[index]):04X})"
                 yield OptionError(place, f"has {which} {where}: take it out")
                 return
@@ -138,7 +139,8 @@ def twins(asked: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
 
 def twin_problem(place: str, alias: str, other: str) -> OptionError:
     """Return what is to be said of an alias and its twin. Only the spellings show how they differ."""
-    return OptionError(place, f"{ascii(alias)} looks the same as {ascii(other)}, which is another one: write both in the same way")
+    one, another = ascii(alias), ascii(other)
+    return OptionError(place, f"{one} looks the same as {another}, which is another one: write both in the same way")
 
 
 def _look(alias: str) -> str:
@@ -161,12 +163,20 @@ def name_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Option
         yield OptionError(place, "needs an alias or a smtp_user_name")
     elif not given:
         yield OptionError("alias", "or smtp_user_name must be given")
-    for option in [*given, *(["renamed_from"] if params.get("renamed_from") is not None else [])]:
+    for option in given:
         yield from text_problem(_at(place, option), params[option])
-    if params.get("renamed_from") is not None and params["renamed_from"] == params["alias"]:
-        yield OptionError(_at(place, "renamed_from"), "is the alias itself: give the one that the user had before")
-    elif params.get("renamed_from") is not None and params["alias"] is None:
-        yield OptionError(_at(place, "renamed_from"), "needs alias, the one that the user has from now on")
+    # A reset has no such option.
+    if params.get("renamed_from") is not None:
+        yield from renaming_problems(_at(place, "renamed_from"), params["renamed_from"], params["alias"])
+
+
+def renaming_problems(place: str, renamed_from: Any, alias: Any) -> Iterator[OptionError]:
+    """Yield what is wrong with the alias that a user had before."""
+    yield from text_problem(place, renamed_from)
+    if alias is None:
+        yield OptionError(place, "needs alias, the one that the user has from now on")
+    elif renamed_from == alias:
+        yield OptionError(place, "is the alias itself: give the one that the user had before")
 
 
 def binding_problems(bindings: Mapping[str, Any]) -> Iterator[OptionError]:
@@ -190,18 +200,25 @@ def _is_integer(value: Any) -> bool:
 
 def purge_from(params: Mapping[str, Any]) -> Purge | None:
     """Return which users are purged, None where none are. Raises OptionError."""
-    limit = params["purge_limit"]
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?%|[0-9]+", limit):
-        raise OptionError("purge_limit", f"must be a number of users or a percentage such as 30%, not {limit!r}")
+    limit = purge_limit("purge_limit", params["purge_limit"])
     if not params["purge"]:
         return None
     if not params["users"]:
         raise OptionError("purge", "is refused while users is empty: it would disable every user that may be purged")
     if params["purge_scope"] == "managed" and params["bindings_path"] is None:
         raise OptionError(
-            "purge", "with purge_scope managed needs bindings_path, which says whose users are managed; account disables all others"
+            "purge",
+            "with purge_scope managed needs bindings_path, which says whose users are managed; account disables all others",
         )
     return Purge(tuple(params["purge_exclude"]), params["purge_scope"], limit)
+
+
+def purge_limit(option: str, value: Any) -> str:
+    """Return how many users a purge may disable. Raises OptionError."""
+    limit = str(value) if _is_integer(value) else value
+    if not isinstance(limit, str) or not re.fullmatch(r"[0-9]+(\.[0-9]+)?%|[0-9]+", limit):
+        raise OptionError(option, f"must be a number of users or a percentage such as 30%, not {shown(limit)}")
+    return limit
 
 
 def _at(place: str, option: str) -> str:

@@ -173,21 +173,21 @@ def compare(old: Credentials, new: Credentials) -> Difference:
     return Difference(sorted(new.keys() - old.keys()), updated, sorted(old.keys() - new.keys()), lines)
 
 
-def parse(path: str, text: str, variable: str) -> VarsFile:
+def parse(path: str, text: str, variable: str, option: str = "dest") -> VarsFile:
     """Read a vars file. Raises CredentialsError, without a word of what is in the file, where it cannot be changed safely."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise CredentialsError(f"dest is not one document of YAML{where}: {path}. Mend it with ansible-vault edit.") from None
+        raise CredentialsError(f"{option} is not one document of YAML{where}: {path}. Mend it with ansible-vault edit.") from None
     if root is None or (isinstance(root, yaml.ScalarNode) and not root.value and root.style is None):
         return VarsFile(path, text, variable, None, len(text), len(text), yaml.serialize(yaml.MappingNode(_MAP, [])))
     if not isinstance(root, yaml.MappingNode) or root.flow_style or root.tag != _MAP:
-        raise CredentialsError(f"dest is not a mapping of variables, one a line: {path}. Mend it with ansible-vault edit.")
+        raise CredentialsError(f"{option} is not a mapping of variables, one a line: {path}. Mend it with ansible-vault edit.")
     names = [key.value if isinstance(key, yaml.ScalarNode) else None for key, unused in root.value]
     if names.count(variable) > 1:
-        raise CredentialsError(f"dest has {variable} twice: {path}. Remove one; the file is left as it is.")
+        raise CredentialsError(f"{option} has {variable} twice: {path}. Remove one; the file is left as it is.")
     others = [pair for name, pair in zip(names, root.value) if name != variable]
     rest = yaml.serialize(yaml.MappingNode(_MAP, others))
     if variable not in names:
@@ -196,7 +196,7 @@ def parse(path: str, text: str, variable: str) -> VarsFile:
     credentials = _credentials(value)
     if credentials is None or key.tag != _STR:
         raise CredentialsError(
-            f"dest has {variable} as something else than a mapping from users to smtp_user_name and smtp_password: {path}. "
+            f"{option} has {variable} as something else than a mapping from users to smtp_user_name and smtp_password: {path}. "
             "It is left as it is. Choose another name with variable."
         )
     return VarsFile(path, text, variable, credentials, key.start_mark.index, _end(text, value), rest)

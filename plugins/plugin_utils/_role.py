@@ -13,39 +13,29 @@ from __future__ import annotations
 import math
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean as as_boolean
-from ansible_collections.sendclean.email.plugins.filter.checked_users import checked_users, shown
+from ansible_collections.sendclean.email.plugins.filter.checked_users import checked_users
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._options import purge_limit, shown, text_problem
 
 PREFIX = "smtp_users_"
 # Takes a variable's name and value, returns what a module takes. Raises OptionError or RoleError.
 Kind = Callable[[str, Any], Any]
 
 
-def text(name: str, value: Any) -> str:
+def text(name: str, value: Any, is_secret: bool = False) -> str:
     """Refuse what is no text, and what nobody sees in it."""
-    if not isinstance(value, str):
-        raise OptionError(name, f"must be a string, not {shown(value)}: put it in quotes")
-    return _visible(name, value)
+    for problem in text_problem(name, value, is_secret):
+        raise problem
+    return str(value)
 
 
 def secret(name: str, value: Any) -> str:
     """Refuse the same, without a word of what it is."""
-    if not isinstance(value, str):
-        raise OptionError(name, "must be a string, and YAML reads it as something else: put it in quotes")
-    return _visible(name, value)
-
-
-def _visible(name: str, value: str) -> str:
-    if value != value.strip() or unicodedata.category(value[-1]) == "Cf" or unicodedata.category(value[0]) == "Cf":
-        raise OptionError(name, "has white space or an invisible character at an end: take it out")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
-        raise OptionError(name, "has a control character in it: take it out")
-    return str(value)
+    return text(name, value, is_secret=True)
 
 
 def owner(name: str, value: Any) -> str:
@@ -64,8 +54,6 @@ def texts(name: str, value: Any) -> list[str]:
     for index, item in enumerate(value):
         place = f"{name}[{index}]"
         try:
-            if item is None or item == "":
-                raise OptionError(place, "is empty: give a value or leave it out")
             found.append(text(place, item))
         except OptionError as error:
             problems.append(str(error))
@@ -107,6 +95,13 @@ def integer(name: str, value: Any) -> int:
     return int(value)
 
 
+def scope(name: str, value: Any) -> str:
+    """Accept whom a purge may disable."""
+    if value not in ("managed", "account"):
+        raise OptionError(name, f"must be managed or account, not {shown(value)}")
+    return str(value)
+
+
 def path(name: str, value: Any) -> str:
     """Accept an absolute path, or one that begins with ``~``."""
     found = os.path.expanduser(os.path.expandvars(text(name, value)))
@@ -143,10 +138,19 @@ ACCOUNT: dict[str, Kind] = {
     "retry_timeout": number,
     "bindings_path": written,
 }
-USERS: dict[str, Kind] = {"list": anything, "defaults": anything, "purge": boolean, "purge_exclude": texts}
+USERS: dict[str, Kind] = {
+    "list": anything,
+    "defaults": anything,
+    "purge": boolean,
+    "purge_scope": scope,
+    "purge_exclude": texts,
+    "purge_limit": purge_limit,
+}
 CREDENTIALS: dict[str, Kind] = {"credentials_file": written, "credentials_variable": text, "credentials_vault_id": text}
 REPORT: dict[str, Kind] = {"report_path": written}
 EXPORT: dict[str, Kind] = {"export_path": written, "export_overwrite": boolean}
+RECOVER: dict[str, Kind] = {"recover_path": path, "credentials_file": written, "credentials_variable": text}
+ACKNOWLEDGE: dict[str, Kind] = {"acknowledge_names": texts}
 CHOICES: dict[str, Kind] = {"rotate_max_age_days": days, "rotate_aliases": texts, "rotate_leaked_password": secret}
 
 # The variables of each entry point.

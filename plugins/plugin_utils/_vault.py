@@ -27,22 +27,22 @@ class Key:
     secret: VaultSecret = field(repr=False)
 
 
-def secrets_of(loader: DataLoader) -> Secrets:
+def secrets_of(loader: DataLoader, option: str = "dest") -> Secrets:
     """Return the secrets of the run, which every ansible-core from 2.17 to 2.21 keeps in its loader."""
     secrets: Secrets = loader._vault.secrets
     if not secrets:
         raise CredentialsError(
-            "There is no vault secret to encrypt dest with, and plain text is never written. Run with --vault-id, "
-            "--vault-password-file, --ask-vault-pass or ANSIBLE_VAULT_PASSWORD_FILE in the environment."
+            f"There is no vault secret for {option}, which is always encrypted. Run with --vault-id, --vault-password-file, "
+            "--ask-vault-pass or ANSIBLE_VAULT_PASSWORD_FILE in the environment."
         )
     return secrets
 
 
-def decrypt(path: str, content: bytes, secrets: Secrets) -> tuple[str, Key]:
+def decrypt(path: str, content: bytes, secrets: Secrets, option: str = "dest") -> tuple[str, Key]:
     """Return the text of a file, and what it is encrypted with."""
     if not is_encrypted(content):
         raise CredentialsError(
-            f"dest is there and is not encrypted as a whole: {path}. It is left as it is. "
+            f"{option} is there and is not encrypted as a whole: {path}. It is left as it is. "
             "Encrypt it with ansible-vault encrypt, or choose another file."
         )
     try:
@@ -51,11 +51,11 @@ def decrypt(path: str, content: bytes, secrets: Secrets) -> tuple[str, Key]:
         return plain.decode("utf-8"), Key(vault_id, secret)
     except AnsibleError:
         raise CredentialsError(
-            f"dest cannot be decrypted with the vault secrets of this run ({_ids(secrets)}): {path}. It is left as it is. "
+            f"{option} cannot be decrypted with the vault secrets of this run ({_ids(secrets)}): {path}. It is left as it is. "
             "Run with the password that it was encrypted with."
         ) from None
     except UnicodeDecodeError:
-        raise CredentialsError(f"dest is not UTF-8 text: {path}. It is left as it is. Choose another file.") from None
+        raise CredentialsError(f"{option} is not UTF-8 text: {path}. It is left as it is. Choose another file.") from None
 
 
 def encrypt(text: str, key: Key) -> bytes:

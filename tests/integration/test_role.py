@@ -185,9 +185,7 @@ def test_the_bindings_file_is_found_however_the_inventory_is_given(project: Proj
 
 
 @pytest.mark.parametrize("command", [ENFORCE, EXPORT])
-def test_a_bindings_file_among_the_inventory_is_refused_before_any_call(
-    command: str, project: Project, service: Service
-) -> None:
+def test_a_bindings_file_among_the_inventory_is_refused_before_any_call(command: str, project: Project, service: Service) -> None:
     """Made with the file as inventory, it would be read as inventory once the folder is given."""
     project.write_hosts({"production": {"smtp_users_list": []}})
     project.write("inventory/sendclean_bindings.json", json.dumps({"version": 1, "accounts": {}}))

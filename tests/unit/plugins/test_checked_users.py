@@ -20,7 +20,7 @@ OMIT = object()
 checked_users = FilterModule().filters()["checked_users"]
 
 LIMITS = {"total_limit": 50, "hourly_limit": 5}
-FIELDS = "alias, smtp_user_name, state, total_limit, hourly_limit"
+FIELDS = "alias, smtp_user_name, state, total_limit, hourly_limit, renamed_from"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ FIELDS = "alias, smtp_user_name, state, total_limit, hourly_limit"
     ids=["object", "text that is equal"],
 )
 @pytest.mark.parametrize("defaults", [LIMITS, {}], ids=["defaults", "no defaults"])
-def test_a_limit_that_is_not_given_is_the_default_and_null_is_not_given(defaults: dict[str, int], omit: Any, omitted: Any) -> None:
+def test_a_limit_that_is_null_or_not_given_is_the_default(defaults: dict[str, int], omit: Any, omitted: Any) -> None:
     entries = [
         {"alias": "a"},
         {"alias": "a", "smtp_user_name": omitted, "hourly_limit": omitted, "state": "absent"},
@@ -74,6 +74,19 @@ def test_a_limit_that_is_not_given_is_the_default_and_null_is_not_given(defaults
         ]),
         ({"alias": "a\x92b"}, [".alias has a control character (U+0092) as character 2: take it out"]),
         ({"alias": "new york"}, []),
+        ({"alias": "a", "renamed_from": "b"}, []),
+        ({"alias": "caf\u00e9", "renamed_from": "cafe\u0301"}, []),
+        ({"alias": "a", "smtp_user_name": "smtp1", "state": "absent", "renamed_from": None}, []),
+        ({"alias": "a", "renamed_from": OMIT}, []),
+        ({"alias": "a", "renamed_from": ""}, [".renamed_from is empty: give a value or leave it out"]),
+        ({"alias": "a", "renamed_from": 7}, [".renamed_from must be a string, not 7: put it in quotes"]),
+        ({"alias": "a", "renamed_from": "b "}, [".renamed_from has white space (U+0020) at its end: take it out"]),
+        ({"alias": "a", "renamed_from": "a"}, [
+            ".renamed_from is the alias itself: give the one that the user had before",
+        ]),
+        ({"smtp_user_name": "smtp1", "renamed_from": "a"}, [
+            ".renamed_from needs alias, the one that the user has from now on",
+        ]),
         ({"alias": "a", "state": ["present"]}, ['.state must be present or absent, not ["present"]']),
         *(({"alias": "a", "total_limit": limit}, []) for limit in (1, "1", "007", " 10\n", None, OMIT)),
         *(
