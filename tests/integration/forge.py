@@ -192,6 +192,10 @@ class Forge:
         """Return whether the token of a job may push."""
         return self.token_may_push
 
+    def job(self, name: str) -> dict[str, Any]:
+        """Return a job as the pipeline file defines it."""
+        raise NotImplementedError
+
     def group(self, name: str) -> str | None:
         """Return the group of jobs of which one runs at a time."""
         raise NotImplementedError
@@ -226,8 +230,15 @@ class GitLab(Forge):
     pipeline = ".gitlab-ci.yml"
     bot = "who started it <who-started-it@example.com>"
 
+    def job(self, name: str) -> dict[str, Any]:
+        job: dict[str, Any] = self.definition[name]
+        if "extends" not in job:
+            return job
+        base = self.job(job["extends"])
+        return {**base, **job, "variables": {**base["variables"], **job["variables"]}}
+
     def group(self, name: str) -> str | None:
-        group = self.definition[name].get("resource_group")
+        group = self.job(name).get("resource_group")
         # One that differs between jobs would be none.
         assert not group or "$" not in group
         return group
@@ -238,18 +249,19 @@ class GitLab(Forge):
         self.git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
 
     def steps(self, name: str, machine: Path) -> Iterator[Step]:
-        job = self.definition[name]
+        job = self.job(name)
         assert all(line.startswith(INSTALLED) for line in self.definition["default"]["before_script"])
         # Of several lines in one entry only the last would count.
         assert not any("\n" in line for line in [*job["script"], *job.get("after_script", [])])
-        yield Step("\n".join(job["script"]))
+        variables = job.get("variables", {})
+        yield Step("\n".join(job["script"]), variables)
         # Its failure is one of the job only where the job says so.
         if "after_script" in job:
-            assert job["variables"]["AFTER_SCRIPT_IGNORE_ERRORS"] == "false"
-            yield Step("\n".join(job["after_script"]), always=True)
+            assert variables["AFTER_SCRIPT_IGNORE_ERRORS"] == "false"
+            yield Step("\n".join(job["after_script"]), variables, always=True)
 
     def kept(self, name: str) -> str:
-        artifacts = self.definition[name]["artifacts"]
+        artifacts = self.job(name)["artifacts"]
         assert artifacts["when"] == "always"
         return str(*artifacts["paths"])
 
@@ -278,12 +290,17 @@ class GitHub(Forge):
     pipeline = ".github/workflows/smtp-users.yml"
     bot = "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>"
 
+    def job(self, name: str) -> dict[str, Any]:
+        # Any other name is the playbook that somebody has chosen.
+        job: dict[str, Any] = self.definition["jobs"][name if name == "check" else "enforce"]
+        return job
+
     def may_push(self, name: str) -> bool:
-        permissions = self.definition["jobs"][name].get("permissions", self.definition["permissions"])
+        permissions = self.job(name).get("permissions", self.definition["permissions"])
         return self.token_may_push and permissions["contents"] == "write"
 
     def group(self, name: str) -> str | None:
-        concurrency = self.definition["jobs"][name].get("concurrency")
+        concurrency = self.job(name).get("concurrency")
         if not concurrency:
             return None
         # Otherwise a job that runs, or one that waits, is cancelled.
@@ -298,15 +315,19 @@ class GitHub(Forge):
         self.git(folder, "checkout", "--quiet", "--force", "-B", BRANCH, f"refs/remotes/origin/{BRANCH}")
 
     def steps(self, name: str, machine: Path) -> Iterator[Step]:
-        checkout, install, *steps = self.definition["jobs"][name]["steps"]
+        checkout, install, *steps = self.job(name)["steps"]
         assert checkout == {"uses": "actions/checkout@v4"}
         assert all(line.startswith(INSTALLED) for line in install["run"].splitlines())
-        known = {f"secrets.{name}": value for name, value in self.secrets.items()} | {"runner.temp": str(machine / "temp")}
+        known = {
+            "inputs.playbook || 'enforce'": name,
+            "runner.temp": str(machine / "temp"),
+            **{f"secrets.{secret}": value for secret, value in self.secrets.items()},
+        }
         for step in steps:
             if "run" in step:
                 environment = {
-                    name: re.sub(r"\$\{\{ (\S+) \}\}", lambda found: known[found[1]], value)
-                    for name, value in step.get("env", {}).items()
+                    variable: re.sub(r"\$\{\{ (.+?) \}\}", lambda found: known[found[1]], value)
+                    for variable, value in step.get("env", {}).items()
                 }
                 # An expression in a script would be pasted into it.
                 assert "${{" not in step["run"]
@@ -314,7 +335,7 @@ class GitHub(Forge):
                 yield Step(step["run"], environment, "if" in step)
 
     def kept(self, name: str) -> str:
-        (upload,) = (step for step in self.definition["jobs"][name]["steps"] if "upload-artifact" in step.get("uses", ""))
+        (upload,) = (step for step in self.job(name)["steps"] if "upload-artifact" in step.get("uses", ""))
         assert upload["if"] == "always()"
         return str(upload["with"]["path"])
 
@@ -379,7 +400,7 @@ class Job:
                 self._run_step(clone, self.machine / "temp" / f"{number}.sh", step)
         if not self._killed.is_set():
             self._look_for_secrets()
-            if self.name == "enforce":
+            if self.name != "check":
                 kept = self.forge.kept(self.name)
                 shutil.copytree(clone / kept, self.forge.project.folder / "artifacts" / self.machine.name / kept)
         shutil.rmtree(self.machine)

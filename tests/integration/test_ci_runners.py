@@ -142,6 +142,20 @@ def test_a_proposed_change_is_shown_with_the_newest_bindings(forge: Forge, servi
     assert forge.history() == before
 
 
+def test_a_file_that_is_lost_is_recovered_by_a_job(forge: Forge) -> None:
+    assert forge.run(forge.first).succeeded
+    before = forge.bound()
+    # Say, by a merge.
+    lost = forge.commit({"sendclean/bindings.json": None})
+
+    assert refused(forge.run(lost))
+    recovered = forge.run(lost, "recover")
+    assert recovered.succeeded, recovered.output
+    assert forge.bound() == before
+    assert_one_user_each(forge, "billing", "newsletter")
+    assert_nothing_to_do(forge)
+
+
 # ---- what may fail -------------------------------------------------------------------------------------------------
 
 
@@ -236,7 +250,6 @@ def test_a_later_job_whose_machine_is_gone(forge: Forge, service: Service, hold:
     assert f"{shop} may be its user" in outcome.output
     assert forge.run(forge.commit_users(BILLING, NEWSLETTER, {**SHOP, "smtp_user_name": shop})).succeeded
     assert_one_user_each(forge, "billing", "newsletter", "shop")
-    assert_nothing_to_do(forge)
 
 
 def killed(forge: Forge, commit: str, held: Held) -> None:
