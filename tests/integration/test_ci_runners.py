@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from integration.forge import SECONDS, Forge, GitHub, GitLab, Outcome, bound
+from integration.forge import SECONDS, Forge, Outcome, bound
+from integration.forges import GitHub, GitLab
 from integration.project import OWNER_ID, Project
 from simulator import Service
 
