@@ -89,6 +89,7 @@ soak: setup  ## try random histories for about an hour, or as many as SENDCLEAN_
 
 bench: installed  ## measure one user and whole accounts, against doing it by hand; takes an hour
 	@$(RUN) python tests/bench/noop.py
+	@$(RUN) python tests/bench/creations.py
 	@$(RUN) python tests/bench/account.py
 
 setup: $(VENV)/developer installed  ## install the tools and the collection

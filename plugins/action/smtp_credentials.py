@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import missing_required_lib
@@ -18,7 +15,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET
-from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError, bug_in
 from ansible_collections.sendclean.email.plugins.module_utils._module import (
     BINDINGS_PATH,
     CONNECTION_OPTIONS,
@@ -28,6 +25,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._module import (
     without_nulls,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_values, text_problems
+from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import environment_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._store import store
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import secrets_of
 
@@ -53,10 +51,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the task's result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        environment: dict[str, Any] = {}
-        self._compute_environment_string(environment)
         try:
-            with _environment(environment):
+            with environment_of(self):
                 params = self._options()
                 if REQUESTS_IMPORT_ERROR:
                     return {**result, "failed": True, "msg": missing_required_lib("requests")}
@@ -64,10 +60,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         except SendCleanError as error:
             return {**result, "failed": True, "msg": remove_values(str(error), self._hidden), **error.done, **error.details()}
         except Exception as error:
-            # The text of an exception that nobody has thought of may hold a secret.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            name = type(error).__name__
-            raise RuntimeError(f"A bug, please report it: {name} in {place.filename}, line {place.lineno}") from None
+            raise RuntimeError(bug_in(error)) from None
 
     def _options(self) -> dict[str, Any]:
         """Return the options, checked as those of a module are. Paths start from the playbook's folder."""
@@ -95,15 +88,3 @@ def _in_clear(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _in_clear(item) for key, item in value.items()}
     return str(value) if getattr(value, "__ENCRYPTED__", False) else value
-
-
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, Any]) -> Iterator[None]:
-    """Set the environment variables that the task asks for, as they are set for a module."""
-    before = dict(os.environ)
-    os.environ.update({name: str(value) for name, value in variables.items()})
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -14,7 +14,7 @@ class ModuleDocFragment:
 options:
   owner_id:
     description:
-      - The account's owner ID, as SendClean shows it.
+      - The account's owner ID, as SendClean shows it. An integer is taken as it is written in decimal.
       - The environment variable E(SENDCLEAN_OWNER_ID) is used where the option is not given.
     type: str
     required: true
@@ -60,6 +60,9 @@ options:
     description: For how long one call is repeated, in seconds of waiting up to 1000000, while SendClean refuses it with HTTP 429.
     type: float
     default: 300.0
+notes:
+  - Null counts as not given, in every option. What is text must be text in YAML, so that a number, V(no) or a date needs quotes.
+    Names, IDs, secrets, patterns and paths have no white space or invisible character at an end, and no control character.
 requirements:
   - requests >= 2.27.0 on the machine that runs the module
 """

@@ -26,9 +26,7 @@ options:
     type: raw
     required: true
   omit:
-    description:
-      - Ansible's variable C(omit). A key with this value counts as not given, as does one that is null.
-      - A limit of a user that is null is left as it is, whatever the defaults say.
+    description: Ansible's variable C(omit). A key with this value counts as not given, as does one that is null.
     type: raw
     required: true
 seealso:
@@ -94,8 +92,7 @@ def checked_users(users: Any, defaults: Any, omit: Any) -> dict[str, list[Any]]:
                 user = given(entry, omit)
                 problems += [*unknown_keys(place, user, FIELDS), *wrong_names(place, user)]
                 problems += [*wrong_state(place, user), *wrong_limits(place, user)]
-                # A null limit is said, too: the module is not given one then, and the default does not count.
-                wanted.append({**limits, **{limit: None for limit in LIMITS if entry.get(limit, omit) is None}, **user})
+                wanted.append({**limits, **user})
             else:
                 problems.append(f"{place} must be a mapping, such as {{alias: billing}}")
         problems += twin_aliases(wanted)

@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, LIMITS, User
 
 # The kinds of the sources. Others may come, and count as a general error.
-_KINDS = ("ValidationError", "AuthenticationError", "GeneralError", "Invalid_Key", "Invalid Request")
+KINDS = ("ValidationError", "AuthenticationError", "GeneralError", "Invalid_Key", "Invalid Request")
 
 # The table in the vendor's documentation calls the type of "status" integer, its examples show words.
 _STATUSES = {
@@ -38,15 +38,20 @@ def body_of(content: bytes, http_status: int) -> dict[str, Any] | None:
 
     A byte that cannot be decoded is kept as something that is no text: the rest of the answer still counts.
     """
-    # The encoding as json.loads finds it for bytes.
-    encoding = json.detect_encoding(content)
     try:
-        body = _load(content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"))
+        body = json_in(content)
     except (ValueError, RecursionError):
         return None
     if isinstance(body, list) and body and all(isinstance(part, dict) and is_error(part, http_status) for part in body):
         return {**body[0], "status": "error", "message": [text for part in body for text in _texts(part)]}
     return body if isinstance(body, dict) else None
+
+
+def json_in(content: bytes) -> Any:
+    """Return the JSON of an answer as it came. Raises ValueError or RecursionError where it is none."""
+    # The encoding as json.loads finds it for bytes.
+    encoding = json.detect_encoding(content)
+    return _load(content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "surrogatepass"))
 
 
 def _load(text: str) -> Any:
@@ -63,7 +68,7 @@ def is_error(body: Mapping[str, Any], http_status: int) -> bool:
     """Say whether an answer is an error. Its ``status`` decides; where that says neither, the HTTP code or a known kind."""
     if is_success(body):
         return False
-    return body.get("status") == "error" or http_status >= 400 or _kind_in(body) in _KINDS
+    return body.get("status") == "error" or http_status >= 400 or known_kind(body) is not None
 
 
 def kind_of(body: Mapping[str, Any]) -> str:
@@ -80,6 +85,12 @@ def _kind_in(body: Mapping[str, Any]) -> str | None:
         if isinstance(kind, str) and kind:
             return kind
     return None
+
+
+def known_kind(body: Mapping[str, Any]) -> str | None:
+    """Return the kind of an error where the sources have it."""
+    kind = _kind_in(body)
+    return kind if kind in KINDS else None
 
 
 def text_of(body: Mapping[str, Any]) -> str:
@@ -144,7 +155,7 @@ def users_in(body: Mapping[str, Any], odd: Oddities) -> dict[str, User]:
 
     Raises ValueError where all of it makes no sense. No text holds a password.
     """
-    entries = _entries(body.get("smtp_list"))
+    entries = entries_of(body.get("smtp_list"))
     users: dict[str, User] = {}
     for index, entry in enumerate(entries):
         try:
@@ -159,8 +170,11 @@ def users_in(body: Mapping[str, Any], odd: Oddities) -> dict[str, User]:
     return users
 
 
-def _entries(value: Any) -> list[Any]:
-    """Return the entries of ``smtp_list``, which one schema calls a text. Nothing says what an empty account shows."""
+def entries_of(value: Any) -> list[Any]:
+    """Return the entries of ``smtp_list``, which one schema calls a text. Nothing says what an empty account shows.
+
+    Raises ValueError where it is no list.
+    """
     if isinstance(value, str):
         try:
             value = _load(value) if value.strip() else None
@@ -177,7 +191,7 @@ def _entries(value: Any) -> list[Any]:
 
 
 def _user(name: str, entry: Mapping[str, Any], odd: Oddities) -> User:
-    status = _STATUSES.get(str(entry.get("status")).strip().lower()) if _is_scalar(entry.get("status")) else None
+    status = status_of(entry.get("status"))
     if status is None:
         # Where there is none, too: who is to be disabled cannot be told without it.
         shown = _shown(entry, "status")
@@ -190,6 +204,11 @@ def _user(name: str, entry: Mapping[str, Any], odd: Oddities) -> User:
         if limits[key] is None and entry.get(key) is not None:
             _note(odd, f"{key} {_shown(entry, key)}, no number that is a limit: it is null here", name)
     return User(name, status, limits["total_limit"], limits["hourly_limit"], password)
+
+
+def status_of(value: Any) -> str | None:
+    """Read a status, in whatever way it is written. None: it is none that is known."""
+    return _STATUSES.get(str(value).strip().lower()) if _is_scalar(value) else None
 
 
 def _limit(value: Any) -> int | None:

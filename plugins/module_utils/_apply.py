@@ -205,7 +205,11 @@ class _Creation:
 
     def _is_begun(self, wanted: Wanted) -> bool:
         """Say whether the user is that of a creation of which it is not known how it ended."""
-        return wanted.alias in self._bindings.intents and wanted.smtp_user_name is None and wanted.alias not in self._bindings.aliases
+        return (
+            wanted.alias in self._bindings.intents
+            and wanted.smtp_user_name is None
+            and wanted.alias not in self._bindings.aliases
+        )
 
     def give_aliases_their_users(self) -> bool:
         """Bind what has to be bound; say whether to go on. What only the file has to learn comes before a call can fail."""

@@ -46,19 +46,21 @@ class BindingsFile:
 
     def lock(self, optional: bool = False) -> contextlib.AbstractContextManager[None]:
         """Hold the account's lock. The kernel drops it when the process ends, however it ends."""
-        name = hashlib.sha256(json.dumps(self._account).encode("utf-8")).hexdigest()[:16]
-        return self._file.lock(name, optional=optional)
+        return self._file.lock(self._lock_name, optional=optional)
 
-    def require_writable(self) -> None:
-        """Prove that a change could be made durable, before something is done elsewhere. Needs the account's lock."""
-        with self._file.lock():
-            self._document = None
-            self._file.read()
-            self._file.require_writable()
+    def try_out(self) -> tuple[list[str], bool]:
+        """Return why a change would fail, and whether another process is at work on the account. Leaves nothing behind."""
+        return self._file.try_out(self._lock_name)
+
+    @property
+    def _lock_name(self) -> str:
+        return hashlib.sha256(json.dumps(self._account).encode("utf-8")).hexdigest()[:16]
 
     def require_writable(self) -> None:
         """Prove that a change can be written down, for who must know before something is done at SendClean."""
         with self._file.lock():
+            # What is read here may be another one's, which the next change must read again.
+            self._document = None
             self._file.read()
             self._file.require_writable()
 
@@ -70,7 +72,9 @@ class BindingsFile:
             _parse_account(self._section(document), self._malformed),
             place=f'accounts, "{base_url}", "{owner_id}", aliases in {self.path}',
             path=self.path,
-            elsewhere=tuple(sorted(url for url, owners in document["accounts"].items() if url != base_url and owners.get(owner_id))),
+            elsewhere=tuple(
+                sorted(url for url, owners in document["accounts"].items() if url != base_url and owners.get(owner_id))
+            ),
         )
 
     def record_intent(self, alias: str, intent: Intent) -> None:
@@ -224,7 +228,7 @@ def _rendered(value: Any, line: str) -> str:
     inner = f"{line}  "
     if not isinstance(value, (dict, list)) or not value:
         return json.dumps(value, ensure_ascii=False)
-    if not any(isinstance(item, (dict, list)) for item in (value.values() if isinstance(value, dict) else value)):
+    if {dict, list}.isdisjoint(map(type, value.values() if isinstance(value, dict) else value)):
         text = json.dumps(value, separators=(f",{inner}", ": "), sort_keys=True, ensure_ascii=False)
         return f"{text[0]}{inner}{text[1:-1]}{line}{text[-1]}"
     if isinstance(value, list):
@@ -248,7 +252,8 @@ def _parse_account(section: Mapping[str, Any], malformed: Callable[[str], Bindin
     for key, empty in _PARTS.items():
         parts[key] = section.get(key, empty)
         if not isinstance(parts[key], type(empty)):
-            raise malformed(f'"{key}" is not {"an object" if isinstance(empty, dict) else "a list"}')
+            kind = "object" if isinstance(empty, dict) else "list"
+            raise malformed(f'its "{key}" is no {kind}')
     if not all(isinstance(name, str) for name in parts["known"]):
         raise malformed('an entry under "known" is no name')
     owners: dict[str, str] = {}

@@ -63,10 +63,14 @@ _T = TypeVar("_T")
 
 
 class Client:
-    """The four calls of the API for one account. Every failure is a CallError."""
+    """The four calls of the API for one account. Every failure is a CallError.
 
-    def __init__(self, connection: Connection) -> None:
+    ``observe`` is shown each answer, whatever becomes of it: its bytes, and the HTTP code.
+    """
+
+    def __init__(self, connection: Connection, observe: Callable[[bytes, int], None] = lambda content, http_status: None) -> None:
         self.connection = connection
+        self._observe = observe
         self._pace = Pace(connection.requests_per_minute)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"sendclean.email/{VERSION} {requests.utils.default_user_agent()}"
@@ -140,6 +144,7 @@ class Client:
                 self._session.close()
             try:
                 response = self._post(call, parameters)
+                self._observe(response.content, response.status_code)
                 if response.status_code != 429:
                     return self._read(call, response, read)
             except CallError as error:
@@ -275,6 +280,12 @@ def _at_most(seconds: float) -> Iterator[None]:
         yield
         return
 
+    # An action shares its process with Ansible's keyword "timeout", whose alarm this is. There is one for each process.
+    others = signal.getitimer(signal.ITIMER_REAL)[0]
+    if 0 < others <= seconds:
+        yield
+        return
+
     def give_up(signum: int, frame: object) -> None:
         raise _TimeIsUp
 
@@ -283,8 +294,10 @@ def _at_most(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
         signal.signal(signal.SIGALRM, before)
+        if others:
+            signal.setitimer(signal.ITIMER_REAL, others - (seconds - left))
 
 
 class Pace:

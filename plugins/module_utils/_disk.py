@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 # What a file system says that can't do something, or doesn't let this user; a full or broken disk says something else.
@@ -32,8 +32,7 @@ def replace_file(path: str, content: bytes | None) -> None:
 
     None: there is none yet; only find out whether there could be one.
     """
-    # One name for all writers, who hold the lock: what a crash left here is taken away by the next write.
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
+    temporary = _temporary(path)
     try:
         os.unlink(temporary)
     except FileNotFoundError:
@@ -56,6 +55,31 @@ def replace_file(path: str, content: bytes | None) -> None:
         raise
     if content is None:
         os.unlink(temporary)
+
+
+def hindrances(path: str) -> Iterator[str]:
+    """Yield why a file could not be replaced, so far as one can tell by looking. The words are those of a failure."""
+    if os.path.ismount(path):
+        yield f"{os.strerror(errno.EBUSY)}{_MOUNTED}"
+    temporary = _temporary(path)
+    if _is_protected(path):
+        yield f"{os.strerror(errno.EPERM)}{_PROTECTED}"
+    elif _is_protected(temporary):
+        yield f"{temporary}, left behind by another run, cannot be removed: {os.strerror(errno.EPERM)}"
+
+
+def _is_protected(path: str) -> bool:
+    """Whether a file is another user's in a folder where only its owner, the folder's, or root may replace it."""
+    try:
+        folder, file = os.stat(os.path.dirname(path)), os.lstat(path)
+    except OSError:
+        return False
+    return bool(folder.st_mode & stat.S_ISVTX) and os.geteuid() not in (0, folder.st_uid, file.st_uid)
+
+
+def _temporary(path: str) -> str:
+    # One name for all writers, who hold the lock: what a crash left here is taken away by the next write.
+    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
 
 
 def _do(step: Callable[..., None], advice: Mapping[int, str], *arguments: Any) -> None:

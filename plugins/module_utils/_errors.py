@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import enum
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,13 @@ from typing import Any
 def readable(text: str) -> str:
     """Return a text with escapes for what a terminal would act upon, or not show, but for line breaks."""
     return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
+def bug_in(error: Exception) -> str:
+    """Return what is told of an exception that nobody has thought of: its own text may hold a secret."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    name = type(error).__name__
+    return f"A bug, please report it: {name} in {place.filename}, line {place.lineno}"
 
 
 class SendCleanError(Exception):

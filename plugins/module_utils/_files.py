@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from ansible_collections.sendclean.email.plugins.module_utils._disk import fsync_folder, keep_rights, replace_file
+from ansible_collections.sendclean.email.plugins.module_utils._disk import fsync_folder, hindrances, keep_rights, replace_file
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
 
 # For how many seconds a waiter sees nothing change before it gives up, and how often it looks: many may wait at once.
@@ -27,6 +28,8 @@ _LOCK_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
 _NO_LOCK_FILE = {errno.ELOOP, errno.EMLINK, getattr(errno, "EFTYPE", errno.ELOOP), errno.EISDIR}
 # The lock file came or went at that moment; ESTALE is how NFS says that.
 _COME_OR_GONE = {errno.EEXIST, errno.ESTALE}
+# What a file system says that has no files without names.
+_NO_NAMELESS = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
 
 
 class _NoLockError(Exception):
@@ -87,7 +90,9 @@ class DurableFile:
         return self._read() == self._content
 
     def _read(self) -> bytes | None:
-        for attempts_left in (2, 1, 0):
+        attempts_left = 3
+        while True:
+            attempts_left -= 1
             try:
                 if not stat.S_ISREG(os.stat(self._target).st_mode):
                     raise self._error(f"{self._option} is not a regular file: {self.path}. Name a file, no folder or device")
@@ -99,7 +104,6 @@ class DurableFile:
                 # So NFS says that another host has replaced the file since it was opened.
                 if exc.errno != errno.ESTALE or not attempts_left:
                     raise self._error(f"{self._option} cannot be read: {exc.strerror}: {self.path}") from None
-        raise AssertionError
 
     def replace(self, content: bytes) -> None:
         """Put ``content`` into the place of what was read last. What else has come there since is not overwritten."""
@@ -110,19 +114,22 @@ class DurableFile:
         self._write(self._content)
 
     def _write(self, content: bytes | None) -> None:
-        self._refuse_without_locks()
-        if not self.is_as_left():
-            raise self._error(
-                f"{self._option} was changed by something else while this task held its lock: {self.path}. "
-                "It is left as it is. Let no git checkout, editor or copy change it while a task runs, and run again"
-            )
         try:
+            self._refuse_without_locks()
+            if not self.is_as_left():
+                raise self._error(
+                    f"{self._option} was changed by something else while this task held its lock: {self.path}. "
+                    "It is left as it is. Let no git checkout, editor or copy change it while a task runs, and run again"
+                )
             replace_file(self._target, content)
             # Before what may fail yet: the file has changed.
             self._content = content
             fsync_folder(os.path.dirname(self._target))
         except OSError as exc:
-            raise self._error(f"{self._option} cannot be written: {self.path}: {exc.strerror}") from None
+            raise self._not_written(exc.strerror) from None
+
+    def _not_written(self, strerror: str | None) -> SendCleanError:
+        return self._error(f"{self._option} cannot be written: {self.path}: {strerror}")
 
     @contextlib.contextmanager
     def lock(self, name: str = "", timeout: float = LOCK_TIMEOUT, *, optional: bool = False) -> Iterator[None]:
@@ -151,6 +158,27 @@ class DurableFile:
             if descriptor is not None:
                 os.close(descriptor)
 
+    def try_out(self, *names: str) -> tuple[list[str], bool]:
+        """Return why a change would fail, and whether another process holds one of the locks. Leaves nothing behind.
+
+        ``names`` are those of further locks. A lock file that is there is locked for a moment, else a file without a name.
+        """
+        try:
+            self._require_folder()
+            held = [name for name in ("", *names) if self._is_held(self._lock_path(name))]
+        except _NoLockError as exc:
+            return [str(self._error(str(exc)))], False
+        return [str(self._not_written(reason)) for reason in hindrances(self._target)], bool(held)
+
+    def _is_held(self, path: str) -> bool:
+        descriptor = self._opened(path, _open_or_nameless)
+        if descriptor is None:
+            return False
+        try:
+            return not self._has_locked(descriptor, path, lambda: True)
+        finally:
+            os.close(descriptor)
+
     def _refuse_without_locks(self) -> None:
         for problem in self._missing.values():
             raise problem
@@ -168,12 +196,15 @@ class DurableFile:
     def _lock_path(self, name: str) -> str:
         return f"{self._target}.{name}.lock" if name else f"{self._target}.lock"
 
-    def _acquire(self, name: str, timeout: float) -> int:
-        path = self._lock_path(name)
-        # Said now: what could not be written down must not happen.
+    def _require_folder(self) -> None:
         folder = os.path.dirname(self._target)
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             raise _NoLockError(f"{self._option} cannot be written: its folder is read-only, or not for this user: {folder}")
+
+    def _acquire(self, name: str, timeout: float) -> int:
+        path = self._lock_path(name)
+        # Said now: what could not be written down must not happen.
+        self._require_folder()
         deadline, seen, pause = time.monotonic() + timeout, self._signature(), _FIRST_PAUSE
         while True:
             descriptor = self._try(path)
@@ -201,8 +232,24 @@ class DurableFile:
 
     def _try(self, path: str) -> int | None:
         """Return the descriptor of the lock, None if it is worth while to try again."""
+        descriptor = self._opened(path, _open_lock)
+        if descriptor is None:
+            return None
+        held = False
         try:
-            descriptor = _open_lock(path)
+            # Somebody may have removed the lock file between open and flock: the lock would guard nothing.
+            held = self._has_locked(descriptor, path, functools.partial(_is_file_at, descriptor, path))
+            if held:
+                _let_writers_lock(descriptor, self._target)
+        finally:
+            if not held:
+                os.close(descriptor)
+        return descriptor if held else None
+
+    def _opened(self, path: str, how: Callable[[str], int | None]) -> int | None:
+        """Open a lock. None: it came or went at that moment."""
+        try:
+            return how(path)
         except OSError as exc:
             if exc.errno in _COME_OR_GONE:
                 return None
@@ -211,25 +258,21 @@ class DurableFile:
             raise _NoLockError(
                 f"The lock {path} of {self._option} cannot be opened: {exc.strerror}. Make it and its folder writable"
             ) from None
+
+    def _has_locked(self, descriptor: int, path: str, guards: Callable[[], bool]) -> bool:
+        """Lock what was opened. False: somebody else has, or the lock does not guard anything."""
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise self._no_lock_file(path)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Somebody may have removed the lock file between open and flock: the lock would guard nothing.
-            if _is_file_at(descriptor, path):
-                _let_writers_lock(descriptor, self._target)
-                held, descriptor = descriptor, -1
-                return held
+            return guards()
         except OSError as exc:
             if exc.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR, errno.ESTALE):
                 raise _NoLockError(
                     f"The lock {path} of {self._option} cannot be taken: {exc.strerror}. "
                     "Put it on a file system that can lock files"
                 ) from None
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
-        return None
+            return False
 
     def _no_lock_file(self, path: str) -> _NoLockError:
         return _NoLockError(f"The lock {path} of {self._option} is a link, a folder or a device, no file. Remove it")
@@ -242,13 +285,29 @@ def _open_lock(path: str) -> int:
     return os.open(path, _LOCK_FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
 
 
+def _open_or_nameless(path: str) -> int | None:
+    """Open a lock that is there, else a file without a name in its folder, which ends with its descriptor.
+
+    None: this system, or file system, has no such files. O_TMPFILE is Linux's: open(2).
+    """
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(path, _LOCK_FLAGS)
+    nameless = getattr(os, "O_TMPFILE", 0)
+    try:
+        return os.open(os.path.dirname(path), os.O_RDWR | nameless, 0o600) if nameless else None
+    except OSError as exc:
+        if exc.errno not in _NO_NAMELESS:
+            raise
+        return None
+
+
 def _let_writers_lock(descriptor: int, target: str) -> None:
     """Whoever may write the file may lock it. Its owner may, whatever the mode: the file is replaced, not written to."""
-    lock = os.fstat(descriptor)
-    # Only an empty file of ours without a second name: in a shared folder somebody may have put another file of ours here.
-    if lock.st_uid == os.geteuid() and lock.st_nlink == 1 and lock.st_size == 0:
-        # Whom that leaves out is told so when he opens it.
-        with contextlib.suppress(OSError):
+    # Whom that leaves out is told so when he opens it.
+    with contextlib.suppress(OSError):
+        lock = os.fstat(descriptor)
+        # Only an empty file of ours without a second name: in a shared folder somebody may have put another file of ours here.
+        if lock.st_uid == os.geteuid() and lock.st_nlink == 1 and lock.st_size == 0:
             keep_rights(target, descriptor, least=0o600)
 
 

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_list, check_type_path
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET, Client
@@ -96,7 +98,9 @@ Work = Callable[[Mapping[str, Any], Client, Optional[BindingsFile], bool], "dict
 
 
 class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type information
-    """A module for which null counts as not given, so that the environment and defaults apply, and what is required is missing."""
+    """A module for which null counts as not given: the environment and defaults apply, and what is required is missing."""
+
+    params: dict[str, Any]
 
     def _load_params(self) -> None:
         # Ansible calls this before it looks at the arguments.
@@ -105,7 +109,7 @@ class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type i
         self._given = frozenset(self.params)
 
     @functools.cached_property
-    def problems(self) -> list[OptionError]:
+    def problems(self) -> list[SendCleanError]:
         """What is wrong with options that are text."""
         return list(text_problems(self.argument_spec, self.params, self._given))
 
@@ -122,6 +126,25 @@ def without_nulls(params: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in params.items()
         if value is not None
     }
+
+
+def options_from(spec: Mapping[str, Any], given: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return options as a module has them, for who runs none. ``prefix`` is that of the variables where these can be given.
+
+    Raises SendCleanError with all that is wrong.
+    """
+    missing = [
+        OptionError(prefix + name, f"must be given, or {option['fallback'][1][0]} in the environment")
+        for name, option in spec.items()
+        if option.get("required") and name not in given and option["fallback"][1][0] not in os.environ
+    ]
+    refuse_values(missing)
+    validated = ArgumentSpecValidator(spec).validate(dict(given))
+    if validated.error_messages:
+        raise SendCleanError("\n".join(validated.error_messages))
+    params: dict[str, Any] = validated.validated_parameters
+    refuse_values(text_problems(spec, params, given))
+    return params
 
 
 def run(module: Module, work: Work) -> None:

@@ -57,14 +57,14 @@ def shown(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
-def refuse_values(problems: Iterable[OptionError]) -> None:
+def refuse_values(problems: Iterable[SendCleanError]) -> None:
     """Raise all that is wrong as one error, a line for each."""
     told = "\n".join(map(str, problems))
     if told:
         raise SendCleanError(told)
 
 
-def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Collection[str]) -> Iterator[OptionError]:
+def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Collection[str]) -> Iterator[SendCleanError]:
     """Yield what is wrong with the options that are text or lists of it, by an argument spec; suboptions and choices aside.
 
     ``given`` are the options of the task. Others come from the environment, and are named with the variable.
@@ -74,8 +74,9 @@ def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Col
         if value is None or "choices" in option:
             continue
         if option["type"] in ("str", "path"):
-            place = name if name in given or "fallback" not in option else f"{name} ({option['fallback'][1][0]})"
-            yield from text_problem(place, value, bool(option.get("no_log")))
+            source = "" if name in given or "fallback" not in option else f" ({option['fallback'][1][0]})"
+            for problem in text_problem(name, value, bool(option.get("no_log"))):
+                yield SendCleanError(f"{problem}{source}")
         elif option.get("elements") == "str":
             for index, text in enumerate(value):
                 yield from text_problem(f"{name}[{index}]", text)
@@ -96,7 +97,8 @@ def text_problem(place: str, value: Any, secret: bool = False) -> Iterator[Optio
         for index in (last, *range(last)):
             kind = _stray(value[index], index in (0, last))
             if kind:
-                where = {0: "at its beginning", last: "at its end"}.get(index, "inside" if secret else f"as character {index + 1}")
+                inside = "inside" if secret else f"as character {index + 1}"
+                where = {0: "at its beginning", last: "at its end"}.get(index, inside)
                 which = kind if secret else f"{kind} (U+{ord(value[index]):04X})"
                 yield OptionError(place, f"has {which} {where}: take it out")
                 return
@@ -138,7 +140,8 @@ def twins(asked: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
 
 def twin_problem(place: str, alias: str, other: str) -> OptionError:
     """Return what is to be said of an alias and its twin. Only the spellings show how they differ."""
-    return OptionError(place, f"{ascii(alias)} looks the same as {ascii(other)}, which is another one: write both in the same way")
+    one, another = ascii(alias), ascii(other)
+    return OptionError(place, f"{one} looks the same as {another}, which is another one: write both in the same way")
 
 
 def _look(alias: str) -> str:
@@ -205,7 +208,8 @@ def purge_from(params: Mapping[str, Any]) -> Purge | None:
         raise OptionError("purge", "is refused while users is empty: it would disable every user that may be purged")
     if params["purge_scope"] == "managed" and params["bindings_path"] is None:
         raise OptionError(
-            "purge", "with purge_scope managed needs bindings_path, which says whose users are managed; account disables all others"
+            "purge",
+            "with purge_scope managed needs bindings_path, which says whose users are managed; account disables all others",
         )
     return Purge(tuple(params["purge_exclude"]), params["purge_scope"], limit)
 

@@ -136,9 +136,10 @@ def renames(wanted: Iterable[Wanted], bindings: Bindings) -> dict[str, str]:
     moves = {}
     for user in wanted:
         alias, old = user.alias, user.renamed_from
-        if alias is not None and old is not None and not has_user(alias):
-            if has_user(old) or (old in bindings.intents and alias not in bindings.intents):
-                moves[alias] = old
+        if alias is None or old is None or has_user(alias):
+            continue
+        if has_user(old) or (old in bindings.intents and alias not in bindings.intents):
+            moves[alias] = old
     return moves
 
 
@@ -167,10 +168,11 @@ def plan_user(
         raise RefusedError(
             f'alias "{wanted.alias}" is bound to {bound}, not to {wanted.smtp_user_name}: give one of the two, or another alias'
         )
-    if bound and wanted.renamed_from in bindings.aliases:
+    old = bindings.aliases.get(wanted.renamed_from or "")
+    if bound and old:
         raise RefusedError(
             f'alias "{wanted.alias}" is bound to {bound}, and "{wanted.renamed_from}" of renamed_from to '
-            f"{bindings.aliases[wanted.renamed_from]}: an alias that has a user gets no other one by renaming. Take "
+            f"{old}: an alias that has a user gets no other one by renaming. Take "
             "renamed_from out, or unbind one of them with sendclean.email.smtp_bindings"
         )
     adopt = None
@@ -242,16 +244,16 @@ def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: 
     candidates = created_since(intent, listing, bindings, taken)
     if len(candidates) == 1 and has_limits(listing[candidates[0]], intent):
         return candidates[0]
+    if candidates and has_limits(listing[candidates[0]], intent):
+        raise RefusedError(
+            f'a creation for alias "{wanted.alias}" was begun and its answer lost, and {len(candidates)} users could be '
+            f"it: {', '.join(candidates)}. Choose one: give it once as smtp_user_name beside the alias"
+        )
     if candidates:
         raise RefusedError(
-            f'a creation for alias "{wanted.alias}" was begun and its answer lost, and '
-            + (
-                f"{len(candidates)} users could be it: {', '.join(candidates)}. Choose one: give it once as smtp_user_name "
-                "beside the alias"
-                if has_limits(listing[candidates[0]], intent)
-                else f"what is new since then has other limits: {', '.join(candidates)}. If one of them is it, give it once as "
-                "smtp_user_name beside the alias; if they are somebody else's, run sendclean.email.acknowledge"
-            )
+            f'a creation for alias "{wanted.alias}" was begun and its answer lost, and what is new since then has other limits: '
+            f"{', '.join(candidates)}. If one of them is it, give it once as smtp_user_name beside the alias; if they are "
+            "somebody else's, run the playbook sendclean.email.acknowledge"
         )
     return None
 

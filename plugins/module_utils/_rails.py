@@ -20,7 +20,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     renames,
 )
 
-# So many names are told; what is more is counted.
+# So many names are told.
 _SHOWN = 20
 
 
@@ -74,7 +74,7 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
             "",
             f"nobody is created for {aliases}: {bindings.path} knows none of the account's users, and there are "
             f"{len(listing)}: {_some(sorted(listing))}. If the file was lost or is another one, they would be made again. "
-            + _ways_on(bindings),
+            f"{_ways_on(bindings)}",
         )
         return
     strangers = [
@@ -93,7 +93,7 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
                 plan.wanted.place,
                 f'nobody is created for alias "{plan.wanted.alias}": {_some(names)} may be its user, enabled, with just these '
                 f"limits, and bound to nobody in {bindings.path}. If the file is an old one, the user would be made again. "
-                + _ways_on(bindings),
+                f"{_ways_on(bindings)}",
             )
 
 
@@ -112,8 +112,7 @@ def _ways_on(bindings: Bindings) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
 # ---- who was not meant ---------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class Word:
 
 def rebind(client: Client, file: BindingsFile, word: Word, check_mode: bool) -> dict[str, Any]:
     """Do what is said, and return the task's result. Raises RefusedError with all that cannot be, and does nothing then."""
-    asked = word != Word()
+    asked = word.bind or word.unbind or word.acknowledge
     with file.lock() if asked and not check_mode else contextlib.nullcontext():
         before = file.read()
         listing = client.list_smtp() if check_mode else list_with_young(client, before, before.aliases)
@@ -77,11 +77,12 @@ def problems(word: Word, listing: Listing, bindings: Bindings) -> Iterator[tuple
             yield place, f'{name} already has the alias "{owner}": a user has one alias, unbind that one first if this is meant'
         taken[name] = alias
     for index, name in enumerate(word.acknowledge):
-        place, owner = f"acknowledge[{index}]", bindings.alias_of(name)
+        place, bound = f"acknowledge[{index}]", bindings.alias_of(name)
+        owner = taken.get(name) if bound in (None, *word.unbind) else bound
         if name not in listing:
             yield place, f"{name} is not in the account: check the name, owner_id and the base URL"
-        elif name in taken or (owner is not None and owner not in word.unbind):
-            yield place, f'{name} has the alias "{taken.get(name, owner)}", so it is nobody else\'s: take it out'
+        elif owner is not None:
+            yield place, f'{name} has the alias "{owner}", so it is nobody else\'s: take it out'
 
 
 def shown(listing: Listing, bindings: Bindings) -> dict[str, Any]:

@@ -162,7 +162,14 @@ from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, LIST, TEXT, Module, run
+from ansible_collections.sendclean.email.plugins.module_utils._module import (
+    BINDINGS_PATH,
+    CONNECTION_OPTIONS,
+    LIST,
+    TEXT,
+    Module,
+    run,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._options import binding_problems, refuse_values
 from ansible_collections.sendclean.email.plugins.module_utils._rebind import Word, rebind
 

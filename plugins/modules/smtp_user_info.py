@@ -141,7 +141,14 @@ from ansible_collections.sendclean.email.plugins.module_utils._apply import is_y
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings
-from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_PATH, CONNECTION_OPTIONS, LIST, TEXT, Module, run
+from ansible_collections.sendclean.email.plugins.module_utils._module import (
+    BINDINGS_PATH,
+    CONNECTION_OPTIONS,
+    LIST,
+    TEXT,
+    Module,
+    run,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._planner import not_listed
 
 

@@ -176,8 +176,8 @@ smtp_users:
       sample: 500
     action:
       description:
-        - What was done, the first that applies of V(failed), V(created), V(adopted), V(renamed), V(disabled), V(enabled), V(updated),
-          V(unchanged).
+        - What was done, the first that applies of V(failed), V(created), V(adopted), V(renamed), V(disabled), V(enabled),
+          V(updated), V(unchanged).
       type: str
       returned: always
       sample: updated

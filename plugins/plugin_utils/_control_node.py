@@ -10,8 +10,10 @@ include_vars, the variables of include_role and -e: so a connection is made here
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +23,24 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import action_loader, connection_loader
+from ansible.utils.display import Display
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError
 
 _SHELL = "/bin/sh"
+
+
+@contextlib.contextmanager
+def environment_of(action: ActionBase) -> Iterator[None]:
+    """Set the environment variables that a task asks for, as they are set for a module, in this process."""
+    variables: dict[str, Any] = {}
+    action._compute_environment_string(variables)
+    before = dict(os.environ)
+    os.environ.update({name: str(value) for name, value in variables.items()})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,14 @@ class ControlNode:
         # Before ansible-core 2.19 an inline encrypted value is an object that pretends to be text.
         value = str(value) if hasattr(value, "__ENCRYPTED__") else value
         return None if isinstance(value, str) and value == self.omit else value
+
+    def environment(self) -> contextlib.AbstractContextManager[None]:
+        """Set the environment variables of the task, for what is not run as a module."""
+        return environment_of(self.action)
+
+    def show(self, text: str) -> None:
+        """Show a text as it is, where a result would be shown as JSON."""
+        Display().display(text)
 
     def run(self, name: str, arguments: Mapping[str, Any], **keywords: Any) -> dict[str, Any]:
         """Run an action or a module and return its result. ``keywords`` are those of its task, such as no_log."""

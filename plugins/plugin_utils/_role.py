@@ -13,40 +13,29 @@ from __future__ import annotations
 import math
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean as as_boolean
-from ansible_collections.sendclean.email.plugins.filter.checked_users import checked_users, shown
+from ansible_collections.sendclean.email.plugins.filter.checked_users import checked_users
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._options import purge_limit
+from ansible_collections.sendclean.email.plugins.module_utils._options import purge_limit, shown, text_problem
 
 PREFIX = "smtp_users_"
 # Takes a variable's name and value, returns what a module takes. Raises OptionError or RoleError.
 Kind = Callable[[str, Any], Any]
 
 
-def text(name: str, value: Any) -> str:
+def text(name: str, value: Any, is_secret: bool = False) -> str:
     """Refuse what is no text, and what nobody sees in it."""
-    if not isinstance(value, str):
-        raise OptionError(name, f"must be a string, not {shown(value)}: put it in quotes")
-    return _visible(name, value)
+    for problem in text_problem(name, value, is_secret):
+        raise problem
+    return str(value)
 
 
 def secret(name: str, value: Any) -> str:
     """Refuse the same, without a word of what it is."""
-    if not isinstance(value, str):
-        raise OptionError(name, "must be a string, and YAML reads it as something else: put it in quotes")
-    return _visible(name, value)
-
-
-def _visible(name: str, value: str) -> str:
-    if value != value.strip() or unicodedata.category(value[-1]) == "Cf" or unicodedata.category(value[0]) == "Cf":
-        raise OptionError(name, "has white space or an invisible character at an end: take it out")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
-        raise OptionError(name, "has a control character in it: take it out")
-    return str(value)
+    return text(name, value, is_secret=True)
 
 
 def owner(name: str, value: Any) -> str:
@@ -65,8 +54,6 @@ def texts(name: str, value: Any) -> list[str]:
     for index, item in enumerate(value):
         place = f"{name}[{index}]"
         try:
-            if item is None or item == "":
-                raise OptionError(place, "is empty: give a value or leave it out")
             found.append(text(place, item))
         except OptionError as error:
             problems.append(str(error))

@@ -9,15 +9,20 @@ A step takes the control node and returns its task's result. Raises SendCleanErr
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
+from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import examine, write_report
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import parse
+from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import findings_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import page_of as doctor_page
+from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import report_of, verdict_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._page import page_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     Found,
@@ -33,7 +38,10 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import decrypt, secrets_of
 
 _BINDINGS_PATH = "smtp_users_bindings_path"
-# Where that is not given.
+# What the playbook doctor is given on the command line, and where what it finds is registered.
+_REPORT = "sendclean_doctor_report"
+_DOCTOR = "__smtp_users_doctor"
+# Where the path is not given.
 _DEFAULT_PLACE = "__smtp_users_bindings_default"
 
 
@@ -115,7 +123,9 @@ def rotate(node: ControlNode) -> dict[str, Any]:
     resets = [_reset(node, values, user) for user in users]
     rotated = {*kept["updated"], *(user["alias"] for user, reset in zip(users, resets) if reset.get("changed"))}
     if users and not node.check_mode:
-        kept = _keep(node, values)
+        # Also of resets whose password the account does not show yet: they have failed, and what they were answered is in force.
+        answered = {reset["smtp_user_name"]: reset["smtp_password"] for reset in resets if reset.get("smtp_password")}
+        kept = _keep(node, values, answered)
         if kept.get("failed"):
             return kept
         rotated |= set(kept["updated"])
@@ -200,15 +210,53 @@ def acknowledge(node: ControlNode) -> dict[str, Any]:
     return {**account, "told": list(told_of_strangers(names, possible, node.check_mode))}
 
 
+def doctor(node: ControlNode) -> dict[str, Any]:
+    """Look at the account and its files, and write nothing. What is found is told by ``tell``, when the report is written."""
+    facts = examine(node, _host(node), functools.partial(_looked_at, node))
+    findings = findings_of(facts)
+    return {
+        "changed": False,
+        "page": doctor_page(facts, findings),
+        "verdict": verdict_of(findings),
+        "in_order": not any(finding.needs_a_hand for finding in findings),
+        "versions": dict(facts.versions),
+        "report": report_of(facts, findings),
+    }
+
+
+def report(node: ControlNode) -> dict[str, Any]:
+    """Write what was found in all accounts of the play as one file. ``failure`` says why that could not be."""
+    try:
+        path = node.given([_REPORT]).get(_REPORT)
+        if path is None:
+            return {"skipped": True}
+        hosts = node.variables["hostvars"]
+        results = [hosts[host].get(_DOCTOR) for host in sorted(node.variables["ansible_play_hosts_all"])]
+        found = [result for result in results if result and "report" in result]
+        accounts, versions = [result["report"] for result in found], found[0]["versions"] if found else {}
+        write_report(_role.written(_REPORT, os.path.abspath(os.path.expanduser(_role.text(_REPORT, path)))), accounts, versions)
+    except SendCleanError as error:
+        return {"changed": False, "failure": str(error)}
+    return {"changed": False}
+
+
+def tell(node: ControlNode) -> dict[str, Any]:
+    """Show the page of an account."""
+    node.show(node.variables[_DOCTOR]["page"])
+    return {"changed": False}
+
+
+def judge(node: ControlNode) -> dict[str, Any]:
+    """Fail where something needs a hand. The pages of all accounts are shown before, since failures take much room."""
+    found, failure = node.variables[_DOCTOR], node.variables[f"{_DOCTOR}_report"].get("failure")
+    problems = [] if found["in_order"] else [f"{found['verdict']}: the page above says what to do"]
+    _refuse([*problems, *([failure] if failure else [])])
+    return {"changed": False}
+
+
 STEPS = {
-    "enforce": enforce,
-    "keep": keep,
-    "page": page,
-    "clear": clear,
-    "export": export,
-    "rotate": rotate,
-    "recover": recover,
-    "acknowledge": acknowledge,
+    step.__name__: step
+    for step in (enforce, keep, page, clear, export, rotate, recover, acknowledge, doctor, report, tell, judge)
 }
 
 
@@ -229,8 +277,9 @@ def _told(node: ControlNode) -> dict[str, Any]:
     return {"owner_id": os.environ.get("SENDCLEAN_OWNER_ID", ""), **told}
 
 
-def _keep(node: ControlNode, values: Mapping[str, Any]) -> dict[str, Any]:
-    return node.run("sendclean.email.smtp_credentials", {**_role.connection_of(values), **_role.credentials_of(values)})
+def _keep(node: ControlNode, values: Mapping[str, Any], answered: Mapping[str, str] | None = None) -> dict[str, Any]:
+    options = {**_role.connection_of(values), **_role.credentials_of(values)}
+    return node.run("sendclean.email.smtp_credentials", {**options, "answered_passwords": answered} if answered else options)
 
 
 def _main(node: ControlNode) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -30,8 +30,7 @@ def users_file(host: str, users: Sequence[Mapping[str, Any]]) -> str:
     for user in users:
         fields = [f"{name}: {_unsafe(user[name])}" for name in ("alias", "smtp_user_name") if user[name] is not None]
         fields += ["state: absent"] if user["status"] == "Disable" else []
-        # Null says that a limit is left alone, where one that is left out is the default.
-        fields += [f"{limit}: {user[limit] or 'null'}" for limit in _LIMITS]
+        fields += [f"{limit}: {user[limit]}" for limit in _LIMITS if user[limit]]
         lines += [f"  {'-' if index == 0 else ' '} {field}" for index, field in enumerate(fields)]
     return "\n".join(lines) + "\n"
 

@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,10 @@ class Project:
         """Return what an encrypted vars file holds."""
         return yaml.safe_load(self.vault(password_file).decrypt((self.folder / path).read_bytes()))
 
-    def run(self, command: str, **environment: str | None) -> Run:
+    def run(self, command: str, *, under: Sequence[str] = (), **environment: str | None) -> Run:
         """Run a tool of the environment that runs the tests; a variable that is None is taken away.
+
+        ``under`` is a command that runs it, such as one that takes rights away.
 
         Fails the test where a secret is in the output, or afterwards in a file that had none before.
         """
@@ -136,7 +139,7 @@ class Project:
         tool, *arguments = shlex.split(command)
         variables = {**self.environment, **environment}
         finished = subprocess.run(
-            [Path(sys.executable).parent / tool, *arguments],
+            [*under, Path(sys.executable).parent / tool, *arguments],
             cwd=self.folder,
             env={name: value for name, value in variables.items() if value is not None},
             stdin=subprocess.DEVNULL,

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import yaml
-from integration.project import NO_CREDENTIALS, Project, Run
+from integration.project import NO_CREDENTIALS, OWNER_ID, Project, Run
 from simulator import Service
 
 # Names that YAML or Ansible would take for something else.
@@ -64,7 +65,7 @@ def test_an_exported_account_is_found_unchanged(project: Project, service: Servi
     assert sorted((entry.owner_id, entry.call) for entry in service.log) == [(host, "listSmtp") for host in sorted(hosts)]
     exported = project.folder / "inventory" / "host_vars"
     text = (exported / "strange.yml").read_text(encoding="utf-8")
-    assert "alias: \"my 'news: 😀\"" in text
+    assert 'alias: "my \'news: 😀"' in text
     assert (exported / "strange.yml").stat().st_mode & 0o777 == 0o644
     assert yaml.safe_load((exported / "empty.yml").read_text(encoding="utf-8")) == {"smtp_users_list": []}
 
@@ -87,3 +88,19 @@ def test_an_export_replaces_what_says_something_else_only_when_asked(project: Pr
         assert run.counts("changed") == {"same": 0, "differs": 0, "overwritten": 1}
         assert {host: (folder / f"{host}.yml").read_text(encoding="utf-8") for host in hosts} == after
     assert (folder / "overwritten.yml").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_export_of_odd_names_does_no_harm_to_the_inventory(project: Project, service: Service) -> None:
+    """What lies among the inventory's variables is loaded by each run, whatever it is for."""
+    names = ("a\x92b", "a\x7fb", "a\x85b", "a\u2028b", "\ufeffa", "a\uffffb", "a\0b", "a\nb")
+    for name in names:
+        service.create_user(OWNER_ID, smtp_user_name=name)
+    project.write_bindings({OWNER_ID: {"aliases": {f"the {name}": name for name in names}}})
+    project.write_hosts({"odd": {"smtp_users_export_path": "{{ inventory_dir }}/host_vars/odd.yml"}})
+    (project.folder / "inventory" / "host_vars").mkdir()
+    command = "ansible-playbook -i inventory sendclean.email.export"
+    assert project.run(command).succeeded().changed == 1
+    assert project.run(command).succeeded().changed == 0
+    listed = project.run("ansible-inventory -i inventory --host odd").succeeded().output
+    entries = json.loads(listed)["smtp_users_list"]
+    assert {entry["smtp_user_name"]: entry["alias"] for entry in entries} == {name: f"the {name}" for name in names}

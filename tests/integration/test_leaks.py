@@ -29,6 +29,7 @@ DETAILS: dict[str, dict[str, object]] = {
     "redirect": {"location": f"http://127.0.0.1:9/?token={TOKEN}"},
     "slow_before": {"seconds": 3},
     "slow_after": {"seconds": 3},
+    "with_settings": {"value": {"listing_entries": [{"password": PASSWORD, "status": PASSWORD}]}},
     "wrong_listing": {"value": [{"smtp_user_name": 1, "password": PASSWORD}]},
 }
 KINDS = sorted(FAULT_KINDS)

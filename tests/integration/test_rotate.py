@@ -31,13 +31,15 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 @pytest.fixture
 def kept(project: Project, service: Service) -> Path:
-    """Three users with aliases, created a moment ago, and where their passwords are to be kept."""
+    """Three users with aliases, created a minute ago, and where their passwords are to be kept."""
     project.have_vault_password()
     file = project.folder / "credentials.yml"
     project.write_hosts({"production": {"smtp_users_credentials_file": str(file)}})
     names = {alias: service.create_user(OWNER_ID).smtp_user_name for alias in ALIASES}
-    now = datetime.datetime.now(datetime.timezone.utc).strftime(TIME)
-    project.write_bindings({OWNER_ID: {"aliases": names, "password_times": dict.fromkeys(names.values(), now)}})
+    # Of younger ones, an older view would be waited out.
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=1)
+    times = dict.fromkeys(names.values(), then.strftime(TIME))
+    project.write_bindings({OWNER_ID: {"aliases": names, "password_times": times}})
     return file
 
 
@@ -207,3 +209,18 @@ def test_an_account_that_cannot_be_listed_is_told(project: Project, service: Ser
     run = rotate(project, aliases=["billing"])
     assert "Token MissMatch" in run.failures["production"]
     assert resets(service) == 0
+
+
+def test_an_older_view_after_the_reset_does_not_put_the_old_password_back(project: Project, service: Service, kept: Path) -> None:
+    """The listing that verifies the reset shows the new password, and the next one that of before."""
+    before = passwords(project, service)
+    rotate(project, aliases=["shop"]).succeeded()
+    listings = len(service.calls("listSmtp"))
+    service.clear_log()
+    now = passwords(project, service)
+    service.add_fault("listSmtp", "with_settings", value={"listing_age": 60}, skip=listings - 1)
+    run = rotate(project, aliases=["shop"]).succeeded()
+    assert not service.faults
+    assert changed(now, passwords(project, service)) == ["shop"]
+    assert stored(project, kept) == passwords(project, service) != before
+    assert told(run) == [NEW + "shop"]

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from integration.project import OWNER_ID, Project, Run
+from integration.project import NO_CREDENTIALS, OWNER_ID, Project, Run
 from simulator import Service
 
 # A host that nobody can reach, a user and a shell that nobody has: what is done there fails, and what is done as them, too.
@@ -83,7 +84,9 @@ def all_is_done(project: Project, service: Service, run: Run) -> None:
 
 
 def test_the_playbooks_do_not_care_for_the_inventory(production: Project, service: Service) -> None:
-    production.write("inventory/group_vars/all.yml", yaml.safe_dump(ELSEWHERE))
+    # Passwords that are looked up somewhere, where the account has none.
+    passwords = dict.fromkeys(("ansible_password", "ansible_become_password"), "{{ passwords[inventory_hostname] }}")
+    production.write("inventory/group_vars/all.yml", yaml.safe_dump({**ELSEWHERE, **passwords}))
     all_is_done(production, service, production.run(f"ansible-playbook -i inventory {PLAYBOOKS} {CHOICE}"))
 
 
@@ -229,3 +232,37 @@ def test_answers_of_a_survey_are_text(project: Project, service: Service) -> Non
         ("smtp2", "Disable")
     ]
     assert [entry.call for entry in service.log].count("resetSmtpPassword") == 1
+
+
+def test_inline_encrypted_values_work_in_every_entry_point(production: Project, service: Service) -> None:
+    """With !vault, which ansible-core before 2.19 makes an object of."""
+    leaked = service.create_user(OWNER_ID, smtp_user_name="smtp1").smtp_password
+    production.write_bindings({OWNER_ID: {"aliases": {"billing": "smtp1"}}})
+    secrets = {
+        "smtp_users_owner_id": OWNER_ID,
+        "smtp_users_token": production.environment["SENDCLEAN_TOKEN"],
+        "smtp_users_rotate_leaked_password": leaked,
+    }
+    lines = []
+    for name, value in secrets.items():
+        encrypted = production.vault().encrypt(value).decode()
+        lines += [f"{name}: !vault |", *(f"  {line}" for line in encrypted.splitlines())]
+    production.write("inventory/group_vars/all.yml", "\n".join(lines) + "\n")
+
+    run = production.run(f"ansible-playbook -i inventory {PLAYBOOKS} -vvvv --diff", **NO_CREDENTIALS).succeeded()
+
+    assert "redeploy what uses it: billing" in run.output
+    assert service.users(OWNER_ID)[0].smtp_password != leaked
+    assert "smtp1" in (production.folder / "smtp_users.production.yml").read_text()
+
+
+@pytest.mark.parametrize("entry", ["main", "export", "rotate"])
+def test_the_keyword_timeout_ends_a_task(entry: str, production: Project, service: Service) -> None:
+    service.create_user(OWNER_ID, smtp_user_name="smtp1")
+    production.write_bindings({OWNER_ID: {"aliases": {"billing": "smtp1"}}})
+    service.add_fault("listSmtp", "slow_before", seconds=20)
+    own_play(production, *[task for task in entries() if task["ansible.builtin.include_role"]["tasks_from"] == entry], timeout=3)
+    begin = time.monotonic()
+    run = production.run(f"{PLAY} {CHOICE}")
+    assert time.monotonic() - begin < 15
+    assert run.returncode == 2

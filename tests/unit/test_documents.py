@@ -118,7 +118,7 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
     ("library", "rooms"),
     [
         ("requests", {"_client"}),
-        ("ansible", {"_control_node", "_module", "_role", "_vault", "action", "modules"}),
+        ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "action"}),
         ("yaml", {"_credentials"}),
         ("fcntl", {"_files"}),
         ("os", {"_disk", "_files", "_options", "_role", "_steps", "action"}),

@@ -59,6 +59,15 @@ NO_MESSAGES = {
     "# The SMTP users of <host>, exported by sendclean.email.export",
     "smtp_users_list: []",
     "state: absent",
+    # What <which> and <where> stand for.
+    "a line break",
+    "a control character",
+    "half of a surrogate pair",
+    "white space",
+    "an invisible character",
+    "at its beginning",
+    "at its end",
+    "as character <index>",
     # A line of the diff, and the first words of Ansible's own message.
     "encrypted with vault ID <vault_id>",
     "Unsupported parameters for (<action>)",

@@ -29,9 +29,7 @@ FIELDS = "alias, smtp_user_name, state, total_limit, hourly_limit, renamed_from"
     ids=["object", "text that is equal"],
 )
 @pytest.mark.parametrize("defaults", [LIMITS, {}], ids=["defaults", "no defaults"])
-def test_a_limit_that_is_not_given_is_the_default_and_null_leaves_it(
-    defaults: dict[str, int], omit: Any, omitted: Any
-) -> None:
+def test_a_limit_that_is_null_or_not_given_is_the_default(defaults: dict[str, int], omit: Any, omitted: Any) -> None:
     entries = [
         {"alias": "a"},
         {"alias": "a", "smtp_user_name": omitted, "hourly_limit": omitted, "state": "absent"},
@@ -44,7 +42,7 @@ def test_a_limit_that_is_not_given_is_the_default_and_null_leaves_it(
         "users": [
             {"alias": "a", **defaults},
             {"alias": "a", "state": "absent", **defaults},
-            {"alias": "a", **defaults, "hourly_limit": None},
+            {"alias": "a", **defaults},
             {"alias": "a", **defaults, "hourly_limit": "20"},
         ],
     }

@@ -127,8 +127,19 @@ def test_another_vault_id_is_a_change(act: Act, dest: Path) -> None:
     assert dest.read_bytes().startswith(b"$ANSIBLE_VAULT;1.2;AES256;prod\n")
 
 
+def test_aliases_of_the_file_are_kept_whatever_is_in_them(
+    act: Act, dest: Path, bindings_path: Path, server: RunningServer
+) -> None:
+    """No option would take them any more, but they stand in the file from before, or by hand."""
+    aliases = {"a\x92": "smtp1", "\ufeff{{ x }}": "smtp2", "e\x7f\u2028 ": "smtp3"}
+    write_bindings(bindings_path, server.base_url, aliases=aliases)
+    assert act()["added"] == sorted(aliases)
+    assert {alias: fields["smtp_user_name"] for alias, fields in stored(dest)["smtp_credentials"].items()} == aliases
+    assert not act()["changed"]
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "no-secret": ({"secrets": []}, "plain text is never written"),
+    "no-secret": ({"secrets": []}, "which is always encrypted"),
     "another-secret": ({"secrets": [("default", VaultSecret(b"S3CRET"))]}, "dest cannot be decrypted"),
     "vault-id": ({"vault_id": "prod"}, 'vault_id is "prod"'),
     "variable": ({"variable": "port"}, "dest has port as something else"),

@@ -257,6 +257,14 @@ def test_no_depth_is_too_much(depth: int) -> None:
     assert depth > 900 or (error and listing)
 
 
+def test_a_text_that_cannot_be_written_for_its_depth_is_left_out() -> None:
+    """What the reader still takes may be too deep a moment later."""
+    message: list[Any] = []
+    for unused in range(5000):
+        message = [message]
+    assert text_of({"message": message}) == ""
+
+
 def test_of_a_key_that_stands_twice_the_last_counts() -> None:
     assert body_of(b'{"status": "success", "status": "error"}', 200) == {"status": "error"}
 

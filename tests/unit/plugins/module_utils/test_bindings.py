@@ -12,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, OptionError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Intent
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, bind
+from hypothesis import strategies as st
 
 MOMENT = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.timezone.utc)
 INTENT = Intent(100, 10, frozenset({"smtp2", "smtp1"}))
@@ -55,6 +57,28 @@ def test_what_was_written_is_read_again(file: BindingsFile) -> None:
         file.drop_intent("shop")
         file.drop_intent("never begun")
     assert file.read().intents == {}
+
+
+# All that a file can hold, also what no option takes any more: it may stand there from before, or by hand.
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+AWKWARD = ["\x85", "\x92", "\x7f", "\0", "\ufeff", "\u2028", "\uffff", "\U0010ffff", "{{ x }}", '"\\', "null", "1e3"]
+awkward = st.sampled_from(AWKWARD)
+
+
+@hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture], max_examples=60)
+@hypothesis.given(aliases=st.dictionaries(texts | awkward, texts | awkward, min_size=1, max_size=5), begun=texts | awkward)
+def test_any_text_is_read_again_as_it_was(aliases: dict[str, str], begun: str, bindings_path: Path) -> None:
+    hypothesis.assume(begun not in aliases and len(set(aliases.values())) == len(aliases))
+    bindings_path.unlink(missing_ok=True)
+    file = BindingsFile(str(bindings_path), BASE, OWNER)
+    with file.lock():
+        file.record_intent(begun, Intent(100, 10, frozenset(aliases.values())))
+        for alias, name in aliases.items():
+            file.bind(alias, name, MOMENT)
+    bindings = file.read()
+    assert bindings.aliases == aliases
+    assert bindings.intents[begun].smtp_user_names == set(aliases.values())
+    assert bindings.password_times == dict.fromkeys(aliases.values(), MOMENT)
 
 
 def test_the_text_is_sorted_indented_utf8_and_ends_with_a_newline(file: BindingsFile, bindings_path: Path) -> None:

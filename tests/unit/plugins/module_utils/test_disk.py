@@ -147,6 +147,37 @@ def test_who_gives_a_file_away_has_set_its_mode_before(volume: Volume, bindings_
     assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (1234, 2345, 0o640)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_system_without_proc(bindings_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = open
+
+    def opened(path: Any, *arguments: Any, **options: Any) -> Any:
+        if str(path).startswith("/proc"):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return real(path, *arguments, **options)
+
+    change(bindings_path, b"one")
+    os.chown(bindings_path, 65534, 65534)
+    monkeypatch.setattr("builtins.open", opened)
+    change(bindings_path)
+    assert (bindings_path.stat().st_uid, bindings_path.stat().st_gid) == (65534, 65534)
+
+
+@ON_LINUX
+@pytest.mark.parametrize("name", ["getxattr", "listxattr"])
+def test_attributes_that_cannot_be_read(name: str, volume: Volume, bindings_path: Path) -> None:
+    change(bindings_path, b"one")
+    volume.fails(name, errno.EOPNOTSUPP)
+    change(bindings_path)
+    assert volume.refused
+    if name == "getxattr":
+        # A list that is perhaps there cannot be kept.
+        volume.fails(name, errno.EIO)
+        with pytest.raises(BindingsError, match=os.strerror(errno.EIO)):
+            change(bindings_path, b"three")
+        assert bindings_path.read_bytes() == b"two"
+
+
 @ON_LINUX
 def test_an_access_list_that_cannot_be_kept_leaves_the_file_to_its_owner(volume: Volume, bindings_path: Path) -> None:
     """The bits of the group are the list's mask then, and not for the group."""
@@ -289,3 +320,30 @@ def test_a_file_that_another_host_replaces_while_it_is_read(times: int, volume: 
     else:
         with pytest.raises(BindingsError, match="cannot be read"):
             durable(bindings_path).read()
+
+
+def test_a_broken_disk_is_asked_once(volume: Volume, bindings_path: Path) -> None:
+    change(bindings_path, b"one")
+    volume.fails("stat", errno.EIO, lambda path, *more: str(path) == str(bindings_path))
+    with pytest.raises(BindingsError, match="cannot be read"):
+        durable(bindings_path).read()
+    assert volume.refused == ["stat"]
+
+
+def test_a_disk_that_breaks_at_the_lock(volume: Volume, bindings_path: Path) -> None:
+    file = durable(bindings_path)
+    with file.lock():
+        volume.fails("stat", errno.EIO, lambda path, *more: str(path).endswith(".lock"))
+        with pytest.raises(BindingsError, match="cannot be written"):
+            file.replace(b"one")
+    with pytest.raises(BindingsError, match="cannot be taken"), file.lock():
+        pass
+    assert not bindings_path.exists()
+
+
+def test_a_folder_such_as_tmp_that_forbids_to_create_what_is_there(volume: Volume, bindings_path: Path) -> None:
+    """As fs.protected_regular of Linux does where the lock is somebody else's."""
+    Path(f"{bindings_path}.lock").touch()
+    volume.fails("open", errno.EACCES, lambda path, flags, *more: flags & os.O_CREAT and os.path.exists(path))
+    change(bindings_path, b"one")
+    change(bindings_path, b"two")

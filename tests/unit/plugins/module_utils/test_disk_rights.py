@@ -175,6 +175,29 @@ def test_a_lock_that_root_made_is_the_owners_and_the_groups_too(mode: int, share
         stack.enter_context(durable(shared).lock("account"))
 
 
+@AS_ROOT
+def test_root_leaves_a_lock_of_somebody_else_as_it_is(shared: Path) -> None:
+    shared.write_bytes(b"one")
+    shared.chmod(0o666)
+    lock = Path(f"{shared}.lock")
+    lock.touch(0o600)
+    os.chown(lock, ALICE, OPS)
+    change(shared)
+    assert owner(lock) == (ALICE, OPS, 0o600)
+
+
+@AS_ROOT
+@pytest.mark.skipif(
+    not Path("/proc/self/uid_map").exists() or "4294967295" not in Path("/proc/self/uid_map").read_text(),
+    reason="in a container nobody may be anybody",
+)
+def test_outside_of_containers_nobody_is_nobody(shared: Path) -> None:
+    shared.write_bytes(b"one")
+    os.chown(shared, NOBODY, NOBODY)
+    change(shared)
+    assert owner(shared)[:2] == (NOBODY, NOBODY)
+
+
 # ---- access lists and attributes -------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What no run may do, in check mode or for real: create who may be there already, disable who was not meant. And what may pass."""
+"""What no run may do, dry or for real: create who may be there already, disable who was not meant. And what may pass."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ def test_an_old_file_does_not_create_again_who_came_since(team: Run, service: Se
     bindings_path.write_text(old)
     refused(service, team, f'users[3]: nobody is created for alias "more": {name} may be its user', "recover", users=users)
     # Adopted, nothing is created.
-    assert [row["action"] for row in passed(service, team, users=[*USERS, {**users[3], "smtp_user_name": name}])["smtp_users"]] == [
+    assert [
+        row["action"] for row in passed(service, team, users=[*USERS, {**users[3], "smtp_user_name": name}])["smtp_users"]
+    ] == [
         *["unchanged"] * 3,
         "adopted",
     ]

@@ -37,6 +37,7 @@ FOREIGN = [
 ]
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 AWKWARD = ["{{ x }}", "{% x %}", "{# x #}", "yes", "0123", "null", "a: b # c", "!vault x", "%YAML", "'\"\\", "\n", "\x85é\0"]
+AWKWARD += ["\x92", "\x7f", "\ufeff", "\u2028", "\u2029", "\uffff", "\U0001f600", "\U000e0041", "- a", "? b", "---", "<<", "="]
 values = texts | st.sampled_from(AWKWARD)
 all_credentials = st.dictionaries(values, st.fixed_dictionaries({"smtp_user_name": values, "smtp_password": values}), max_size=4)
 

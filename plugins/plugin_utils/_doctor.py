@@ -1,0 +1,227 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the facts of an account to what is found, each with what to do. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days
+from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError
+from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings, Listing
+from ansible_collections.sendclean.email.plugins.module_utils._planner import created_since
+from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import Difference
+
+# So many names are told; what is more is counted.
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What is known of a file. ``problems`` say themselves what to do; ``busy``: another process has one of its locks."""
+
+    path: str
+    there: bool = False
+    problems: Sequence[str] = ()
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an account. None, or empty: it could not be looked at, and a problem says why."""
+
+    host: str
+    # What is wrong with variables and with the machine, each with what to do.
+    problems: Sequence[str] = ()
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+    base_url: str | None = None
+    seconds: float | None = None
+    error: CallError | None = None
+    answers: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
+    listing: Listing | None = None
+    # Users whom the list names by their smtp_user_name.
+    named: frozenset[str] = frozenset()
+    bindings_file: FileFacts | None = None
+    bindings: Bindings | None = None
+    credentials_file: FileFacts | None = None
+    # What the file has of what is in force, and of whom the account shows no password.
+    difference: Difference | None = None
+    mute: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that needs a hand, or is just to be known. ``text`` says what, ``advice`` what to do."""
+
+    code: str
+    text: str
+    advice: str = ""
+    needs_a_hand: bool = True
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.text}: {self.advice}" if self.advice else self.text
+
+
+@dataclass(frozen=True)
+class Users:
+    """Who is who in an account, by name; ``unlisted`` are aliases."""
+
+    enabled: list[str]
+    disabled: list[str]
+    odd: list[str]
+    bound: list[str]
+    known: list[str]
+    unclaimed: list[str]
+    unlisted: list[str]
+    begun: Mapping[str, list[str]]
+
+
+def users_of(facts: Facts) -> Users | None:
+    """Return who is who, None where that is not known. Who may come from a begun creation is not unclaimed."""
+    listing, bindings = facts.listing, facts.bindings
+    if listing is None or bindings is None:
+        return None
+    begun = {alias: created_since(intent, listing, bindings) for alias, intent in sorted(bindings.intents.items())}
+    explained = {*facts.named, *bindings.known, *(name for names in begun.values() for name in names)}
+    status = {name: user.status for name, user in sorted(listing.items())}
+    bound = [name for name in status if bindings.alias_of(name) is not None]
+    return Users(
+        enabled=[name for name in status if status[name] == ENABLE],
+        disabled=[name for name in status if status[name] == DISABLE],
+        odd=[name for name in status if status[name] is None],
+        bound=bound,
+        known=[name for name in status if name in bindings.known],
+        unclaimed=[name for name in status if status[name] == ENABLE and name not in explained and name not in bound],
+        unlisted=sorted(alias for alias, name in bindings.aliases.items() if name not in listing),
+        begun=begun,
+    )
+
+
+# ---- what is found ---------------------------------------------------------------------------------------------------
+
+
+def findings_of(facts: Facts) -> list[Finding]:
+    """Return what is found, what needs a hand first."""
+    found = [Finding("setup", problem) for problem in facts.problems]
+    if facts.error:
+        found.append(Finding(code_of(facts.error), str(facts.error)))
+    found += [*_of_bindings(facts), *_of_credentials(facts)]
+    found += [Finding("odd_answer", warning, "", needs_a_hand=False) for warning in facts.warnings]
+    return sorted(found, key=lambda finding: not finding.needs_a_hand)
+
+
+def code_of(error: CallError) -> str:
+    if error.name in ("AuthenticationError", "Invalid_Key"):
+        return "credentials_refused"
+    return {"TransportError": "no_answer", "ProtocolError": "not_the_api", "RateLimitError": "rate_limit"}.get(
+        error.name, "error_answer"
+    )
+
+
+def _of_bindings(facts: Facts) -> Iterator[Finding]:
+    file, bindings, users = facts.bindings_file, facts.bindings, users_of(facts)
+    if file:
+        yield from (Finding("bindings_file", problem) for problem in file.problems)
+        if file.busy:
+            yield Finding("busy", "another run is at work on this account or its file", "look again when it has ended", False)
+    if not (file and bindings and users and facts.listing is not None):
+        return
+    strangers = sorted(facts.listing.keys() - facts.named)
+    if strangers and not bindings.knows_somebody:
+        yield _nobody_known(file, bindings, strangers)
+    else:
+        yield from _of_users(users)
+        if not file.there:
+            yield Finding("no_bindings_yet", f"{file.path} is not there yet", "the first run makes it", False)
+    if users.odd:
+        text = f"the account shows a status that is neither Enable nor Disable for {_names(users.odd)}"
+        yield Finding("odd_status", text, "give each a state in a task, which sets it", count=len(users.odd))
+    for alias, intent in sorted(bindings.intents.items()):
+        yield _begun(alias, age_in_days(intent.time), users.begun[alias], file.busy)
+
+
+def _nobody_known(file: FileFacts, bindings: Bindings, strangers: Sequence[str]) -> Finding:
+    what = "knows none of them" if file.there else "is not there"
+    known_as = f", but has the same owner_id under {', '.join(bindings.elsewhere)}" if bindings.elsewhere else ""
+    first = "check api_url and app_domain, or " if bindings.elsewhere else ""
+    return Finding(
+        "nobody_known",
+        f"the account has {len(strangers)} users, and {file.path} {what}{known_as}",
+        f"{first}restore the file. If there never was one, adopt the users (sendclean.email.export makes a list of them), or "
+        "acknowledge them (sendclean.email.acknowledge). Until then nobody is created",
+        count=len(strangers),
+    )
+
+
+def _of_users(users: Users) -> Iterator[Finding]:
+    if users.unclaimed:
+        advice = "adopt them or disable them; if they are somebody else's, run sendclean.email.acknowledge"
+        text = f"nobody has claimed {_names(users.unclaimed)}, enabled"
+        yield Finding("unclaimed", text, advice, count=len(users.unclaimed))
+    if users.unlisted:
+        advice = "check owner_id and the base URL; if the users are gone, unbind the aliases with sendclean.email.smtp_bindings"
+        text = f"the account does not list the users of {_names(users.unlisted)}"
+        yield Finding("unlisted", text, advice, count=len(users.unlisted))
+
+
+def _begun(alias: str, age: float | None, candidates: Sequence[str], busy: bool) -> Finding:
+    text = f'a creation for "{alias}" was begun {ago(age)} and did not end'
+    if busy:
+        return Finding("begun", text, "the run that is at work may yet end it", needs_a_hand=False)
+    if len(candidates) > 1:
+        return Finding(
+            "begun",
+            f"{text}; {_names(candidates)} could be its user",
+            "choose one, and give it once as smtp_user_name beside the alias",
+        )
+    return Finding("begun", text, "run the task for the alias again, which settles it")
+
+
+def _of_credentials(facts: Facts) -> Iterator[Finding]:
+    file, difference = facts.credentials_file, facts.difference
+    if not file:
+        return
+    yield from (Finding("credentials_file", problem) for problem in file.problems)
+    if difference:
+        lines = [
+            f"{what}: {_names(aliases)}"
+            for what, aliases in (
+                ("not in it", difference.added),
+                ("changed since", difference.updated),
+                ("no longer bound", difference.removed),
+            )
+            if aliases
+        ]
+        count = len(difference.added) + len(difference.updated) + len(difference.removed)
+        there = "does not hold what is in force" if file.there else "is not there"
+        text = f"{file.path} {there} ({'; '.join(lines)})"
+        yield Finding("credentials_stale", text, "run sendclean.email.enforce, which keeps it", count=count)
+    if facts.mute:
+        yield Finding(
+            "no_password_shown",
+            f"the account shows no password for {_names(facts.mute)}",
+            "what the file has of them cannot be compared",
+            needs_a_hand=False,
+            count=len(facts.mute),
+        )
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def ago(days: float | None) -> str:
+    if days is None:
+        return "some time ago"
+    for unit, length in (("day", 1.0), ("hour", 1 / 24), ("minute", 1 / 1440)):
+        number = int(days / length)
+        if number >= 1:
+            return f"{number} {unit}{'s' if number > 1 else ''} ago"
+    return "a moment ago"

@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The world of a random history: an account, its bindings file, what people know, and what has to be true of each run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from hypothesis.stateful import RuleBasedStateMachine
+from simulator import FAULT_KINDS, Service
+from simulator.wire import wired
+from unit.exactly_once.playground import OWNER, TIMEOUT, TOKEN, Account, Disk, PowerLoss, Result, fake_time
+
+# For how many seconds a listing lags, where it does.
+LAG = 2.0
+
+# How many sequences ran, and how the runs of modules in them ended.
+OUTCOMES: Counter[str] = Counter()
+
+NO_TROUBLE: Result = {"faults": []}
+
+
+class World(RuleBasedStateMachine):
+    """The account as people, tasks and accidents change it; the rules are elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        OUTCOMES["sequences"] += 1
+        self.stack = contextlib.ExitStack()
+        self.folder = Path(tempfile.mkdtemp())
+        self.stack.callback(shutil.rmtree, self.folder)
+        (self.folder / "bindings").mkdir()
+        (self.folder / "link.json").symlink_to(self.folder / "bindings" / "bindings.json")
+        self.service = Service({OWNER: TOKEN})
+        self.clock = self.stack.enter_context(fake_time())
+        base_url = self.stack.enter_context(wired(self.service, self.clock))
+        self.account = Account(self.service, base_url, self.folder / "bindings")
+        # What tens of thousands of runs can do without: the system log, and many variables to look for proxies in.
+        self.account.options["_ansible_no_log"] = True
+        self.stack.enter_context(mock.patch.dict(os.environ, {"HOME": str(self.folder)}, clear=True))
+        # Users that people made: every other one was made by addSmtp.
+        self.by_hand: set[str] = set()
+        # Which of them a run was asked to adopt.
+        self.adopted: set[tuple[str, str]] = set()
+        # The aliases for which a run was ever asked to make a user.
+        self.asked: set[str] = set()
+        # Whether the last run did not come to its end.
+        self.cut_short = False
+        # Whether a write of a run that did not come to its end may not show yet.
+        self.unsettled = False
+        # For which alias each user was made that nobody has acknowledged or unbound since, whatever the file says.
+        self.made_for: dict[str, str] = {}
+        # Whether the file was ever lost or an old one put back.
+        self.lossy = False
+
+    def teardown(self) -> None:
+        """Take the folder away."""
+        self.stack.close()
+
+    def intents(self) -> Result:
+        """The creations of which the file does not know how they ended."""
+        return dict(self.account.bindings().get("intents", {}))
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass, for which a listing may lag."""
+        self.clock.now += seconds
+        self.unsettled = self.unsettled and seconds < LAG + 2 * TIMEOUT
+
+    def task(self, module: str, options: Result, trouble: Result, node: str) -> Result | None:
+        """Predict, run, and look at the result; None if the power was lost."""
+        if self.unsettled:
+            # Nobody can tell from a listing that lags what an edit or a reset did whose run has died.
+            self.let_pass(LAG + 2 * TIMEOUT)
+        options = {**options, "bindings_path": str(self.folder / node)}
+        before, bound = {user.smtp_user_name: user for user in self.account.users()}, self.account.aliases()
+        knows = any(self.account.bindings().get(key) for key in ("aliases", "intents", "known"))
+        plan = self.predict(module, options)
+        lagging = self.service.settings.listing_lag and (self.cut_short or self.account.bindings().get("intents"))
+        self.service.clear_log()
+        result = self.run_with(module, options, trouble)
+        self.service.clear_faults()
+        self.nobody_is_disabled_unasked(options, before, bound)
+        self.nobody_is_made_again(options, before, bound, knows)
+        made = self.account.carried_out()
+        self.unsettled = (result is None or "failed" in result) and bool(made["editSmtp"] + made["resetSmtpPassword"])
+        OUTCOMES["power lost" if result is None else "failed" if result.get("failed") else "ok"] += 1
+        assert made["addSmtp"] <= len(options.get("users", "1"))
+        self.cut_short = result is None or bool(result.get("failed"))
+        if result is None:
+            return None
+        if trouble == NO_TROUBLE and not lagging:
+            # Check mode makes one listing, and so it cannot wait for a user that a lagging one does not show yet.
+            self.foretold(plan, result)
+        if not result.get("failed"):
+            self.done_as_asked(module, options, result)
+        return result
+
+    def nobody_is_disabled_unasked(self, options: Result, before: dict[str, Any], bound: dict[str, str]) -> None:
+        """Whatever becomes of the run: only who is asked for, or, by a purge, who has an alias that the list does not name."""
+        disabled = {user.smtp_user_name for user in self.account.users() if user.status == "Disable"}
+        disabled = {name for name in disabled if name not in before or before[name].status == "Enable"}
+        if options.get("purge"):
+            named = {user["alias"] for user in options["users"]}
+            assert disabled <= {name for alias, name in bound.items() if alias not in named}
+        else:
+            asked = {options.get("smtp_user_name"), self.account.aliases().get(options.get("alias", ""))}
+            assert disabled <= (asked if options.get("state") == "absent" else set())
+
+    def nobody_is_made_again(self, options: Result, before: dict[str, Any], bound: dict[str, str], knows: bool) -> None:
+        """Who was made for an alias and has not changed is not made again, whatever became of the file."""
+        alias, old = options.get("alias", ""), options.get("renamed_from", "")
+        asked = {user["alias"]: user for user in options.get("users", [options]) if "alias" in user}
+        bound_now = {name: alias for alias, name in self.account.aliases().items()}
+        if bound.get(old) and self.account.aliases().get(alias) == bound[old]:
+            self.made_for = {name: alias if name == bound[old] else owner for name, owner in self.made_for.items()}
+        for user in self.account.users():
+            if user.smtp_user_name in before:
+                continue
+            # One that is not bound is the one whose creation was begun.
+            alias = bound_now.get(user.smtp_user_name) or alias or next(iter(self.intents().keys() & asked.keys()))
+            limits = (asked[alias]["total_limit"], asked[alias]["hourly_limit"])
+            assert knows or not before, "made for a file that knows nobody"
+            again = [
+                other.smtp_user_name
+                for other in before.values()
+                if self.made_for.get(other.smtp_user_name) == alias
+                and (other.status, other.total_limit, other.hourly_limit) == ("Enable", *limits)
+            ]
+            assert not again, f"{user.smtp_user_name} is {again} once more"
+            self.made_for[user.smtp_user_name] = alias
+
+    def predict(self, module: str, options: Result) -> Result:
+        """Check mode: one listing, and not a file touched."""
+        self.service.clear_log()
+        before = {entry.name: entry.read_bytes() for entry in self.account.path.parent.iterdir()}
+        plan = self.account.run(module, **options, _ansible_check_mode=True)
+        assert self.account.calls() == {"listSmtp": 1}
+        assert before == {entry.name: entry.read_bytes() for entry in self.account.path.parent.iterdir()}
+        return plan
+
+    def run_with(self, module: str, options: Result, trouble: Result) -> Result | None:
+        for call, kind, times, skip in trouble.get("faults", ()):
+            location = f"{self.account.options['api_url']}/elsewhere" if kind == "redirect" else None
+            seconds = 1.2 * TIMEOUT if FAULT_KINDS[kind].waits != "never" else 0.0
+            value = {"listing_shape": "text"} if kind == "with_settings" else None
+            self.service.add_fault(call, kind, times=times, skip=skip, location=location, seconds=seconds, value=value)
+        disk = Disk(self.account.path, trouble.get("end_at", 10**9), trouble.get("keeps_renames", True))
+        try:
+            with disk.watched():
+                return self.account.run(module, **options)
+        except PowerLoss:
+            return None
+
+    @staticmethod
+    def foretold(plan: Result, result: Result) -> None:
+        """What check mode said came true, but for the names that only the service knows."""
+        assert bool(plan.get("failed")) is bool(result.get("failed")), (plan, result)
+        if plan.get("failed"):
+            assert plan["msg"] == result["msg"]
+            return
+        assert plan["changed"] is result["changed"], (plan, result)
+        for foreseen, real in zip(plan.get("operations", []), result.get("operations", []), strict=True):
+            assert (foreseen["call"], foreseen["parameters"]) == (real["call"], real["parameters"])
+            assert foreseen["smtp_user_name"] == (None if real["call"] == "addSmtp" else real["smtp_user_name"])
+
+    def done_as_asked(self, module: str, options: Result, result: Result) -> None:
+        """The service holds what the result says and what was asked for, and an immediate re-run changes nothing."""
+        users = {user.smtp_user_name: user for user in self.account.users()}
+        if module == "smtp_password_reset":
+            assert not result["changed"] or result["smtp_password"] == users[result["smtp_user_name"]].smtp_password
+            if "max_age_days" not in options:
+                return
+        elif module == "smtp_users":
+            assert result["summary"]["failed"] == 0
+        elif result["smtp_user"]:
+            shown = result["smtp_user"]
+            true = users[shown["smtp_user_name"]]
+            assert (shown["status"], shown["total_limit"], shown["hourly_limit"]) == (
+                true.status,
+                true.total_limit,
+                true.hourly_limit,
+            )
+            assert true.status == ("Disable" if options.get("state") == "absent" else "Enable")
+            asked = {"total_limit", "hourly_limit"} & set(options) if options.get("state") != "absent" else set()
+            assert all(getattr(true, name) == options[name] for name in asked)
+            if "alias" in options:
+                assert self.account.aliases()[options["alias"]] == true.smtp_user_name
+        else:
+            assert options.get("state") == "absent"
+        self.service.clear_log()
+        again = self.account.run(module, **options)
+        OUTCOMES["run again"] += 1
+        assert again["changed"] is False, again
+        assert self.account.calls() == {"listSmtp": 1}
+
+    def known(self) -> list[str]:
+        """The users that people know of: not those of creations that are still to be settled."""
+        bound = set(self.account.aliases().values())
+        return [user.smtp_user_name for user in self.account.users() if user.smtp_user_name in self.by_hand | bound]

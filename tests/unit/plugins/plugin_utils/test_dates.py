@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where there are dates in a task's options. That a module is not run then is seen in tests/integration/test_values.py."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from ansible_collections.sendclean.email.plugins.plugin_utils._dates import dates
+
+DAY = datetime.date(2026, 1, 31)
+
+
+@pytest.mark.parametrize(
+    ("value", "places"),
+    [
+        ({"alias": DAY}, ["alias"]),
+        ({"alias": datetime.datetime(2026, 1, 31, 10)}, ["alias"]),
+        ({"users": [{"alias": "a"}, {"alias": DAY, "renamed_from": DAY}]}, ["users[1].alias", "users[1].renamed_from"]),
+        ({"purge_exclude": ["a", DAY], "bindings": {"a": DAY}}, ["purge_exclude[1]", "bindings.a"]),
+        ({"alias": "2026-01-31", "total_limit": 5, "users": [], "state": None, "purge": True}, []),
+    ],
+)
+def test_dates_are_found_with_their_places(value: Any, places: list[str]) -> None:
+    assert list(dates("", value)) == places

@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role's variables: what each is, and what is wrong with it. Then whose passwords are due."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.sendclean.email.plugins.plugin_utils import _role
+from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import due, leaked_and_kept, strangers
+from hypothesis import given
+from hypothesis import strategies as st
+
+EVERYTHING = {**_role.MAIN, **_role.EXPORT, **_role.ROTATE}
+NO_TEXT = [7, 342391, 1.5, True, False, ["a"], {"a": 1}, datetime.date(2026, 1, 2)]
+ODD_TEXT = ["Zq\n", " Zq", "Zq\r", "Zq\u00a0", "\u200bZq", "Zq\ufeff", "Zq\0b", "Zq\x85b", "Zq\u2028b", "Zq\ud800b"]
+
+
+def looked_at(name: str, value: Any) -> tuple[Any, list[str]]:
+    """What becomes of a variable, and what is wrong with it."""
+    found, problems = _role.converted({f"smtp_users_{name}": value}, EVERYTHING)
+    return found.get(name), problems
+
+
+TEXTS = ["app_domain", "api_url", "token", "rotate_leaked_password", "credentials_variable", "credentials_vault_id"]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_must_be_text_and_is_none_is_refused_by_name(name: str) -> None:
+    for value in NO_TEXT:
+        found, (problem,) = looked_at(name, value)
+        assert found is None
+        assert problem.startswith(f"smtp_users_{name} must be a string") and problem.endswith("put it in quotes")
+    assert looked_at(name, "01234567") == ("01234567", [])
+
+
+@pytest.mark.parametrize("name", ["token", "rotate_leaked_password"])
+def test_no_secret_is_shown_that_is_no_text(name: str) -> None:
+    _found, (problem,) = looked_at(name, 342391)
+    assert "342391" not in problem
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "owner_id", "ca_path", "bindings_path", "report_path"])
+def test_what_nobody_sees_in_a_text_is_refused_by_name(name: str) -> None:
+    for value in ODD_TEXT:
+        place = f"/{value}" if name.endswith("path") and value[0] == "Z" else value
+        _found, (problem,) = looked_at(name, place)
+        assert problem.startswith(f"smtp_users_{name} has ")
+        assert value not in problem
+    value = "/srv/a file of ü, 😀" if name.endswith("path") else "a b ü, 😀"
+    assert looked_at(name, value) == (value, [])
+
+
+def test_an_owner_may_be_an_integer() -> None:
+    assert looked_at("owner_id", 1001) == ("1001", [])
+    assert looked_at("owner_id", True)[1]
+    assert looked_at("owner_id", 1001.0)[1]
+
+
+@pytest.mark.parametrize("name", ["rotate_aliases", "purge_exclude"])
+def test_a_list_may_be_text_with_commas_and_each_of_its_places_is_named(name: str) -> None:
+    assert looked_at(name, "a,b, c") == (["a", "b", "c"], [])
+    assert looked_at(name, ["a", "b,c"]) == (["a", "b,c"], [])
+    assert looked_at(name, []) == ([], [])
+    assert looked_at(name, {"a": 1})[1] == [f'smtp_users_{name} must be a list, not {{"a": 1}}']
+    assert looked_at(name, ["a", 7, None, "", "b\r", False])[1] == [
+        f"smtp_users_{name}[1] must be a string, not 7: put it in quotes",
+        f"smtp_users_{name}[2] is empty: give a value or leave it out",
+        f"smtp_users_{name}[3] is empty: give a value or leave it out",
+        f"smtp_users_{name}[4] has a line break (U+000D) at its end: take it out",
+        f"smtp_users_{name}[5] must be a string, not false: put it in quotes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("purge", [(True, True), ("true", True), ("no", False), (0, False)], ["maybe", [], 2, 1.5]),
+        ("validate_certs", [("yes", True), ("False", False)], ["x"]),
+        ("timeout", [(30, 30.0), ("2.5", 2.5), (0.5, 0.5)], [True, "soon", [1], "1_0"]),
+        ("requests_per_minute", [(0, 0), (" 60 ", 60), (-1, -1)], [True, "1_0", 1.5, "many", {}]),
+        ("rotate_max_age_days", [(0, 0.0), ("90", 90.0), (1.5, 1.5)], [-1, "nan", "inf", True, False, "soon", [90]]),
+    ],
+)
+def test_numbers_and_booleans_may_be_text(name: str, right: list[tuple[Any, Any]], wrong: list[Any]) -> None:
+    for value, found in right:
+        assert looked_at(name, value) == (found, [])
+    for value in wrong:
+        found, (problem,) = looked_at(name, value)
+        assert found is None
+        assert problem.startswith(f"smtp_users_{name} must be ")
+
+
+WRITTEN = ["bindings_path", "credentials_file", "report_path", "export_path"]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_file_that_is_written_lies_nowhere_in_a_collection(name: str, tmp_path: Path) -> None:
+    collection = tmp_path / "ansible_collections" / "some" / "thing"
+    (collection / "playbooks").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(collection / "playbooks")
+    (tmp_path / "outside").mkdir()
+    (collection / "out").symlink_to(tmp_path / "outside")
+    (tmp_path / "file").symlink_to(collection / "file")
+    for inside in (
+        collection / "file",
+        collection / "playbooks" / "file",
+        tmp_path / "link" / "file",
+        collection / "out" / "file",
+        tmp_path / "file",
+        tmp_path / "outside" / ".." / "ansible_collections" / "some" / "thing" / "file",
+    ):
+        _found, (problem,) = looked_at(name, str(inside))
+        assert problem.startswith(f"smtp_users_{name} is {inside}, inside of a collection")
+    for beside in (
+        tmp_path / "outside" / "file",
+        tmp_path / "ansible_collections" / "file",
+        tmp_path / "ansible_collections.yml",
+    ):
+        assert looked_at(name, str(beside)) == (str(beside), [])
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, "ca_path"])
+def test_a_path_is_absolute(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for relative in ("file", "./file", "../file", "None"):
+        _found, (problem,) = looked_at(name, relative)
+        assert problem == f"smtp_users_{name} must be an absolute path, not {relative}: begin it with {{{{ inventory_dir }}}}"
+    monkeypatch.setenv("SOMEWHERE", "/srv")
+    assert looked_at(name, "$SOMEWHERE/file") == ("/srv/file", [])
+    assert looked_at(name, "~/file") == (f"{os.environ['HOME']}/file", [])
+
+
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.dictionaries(st.sampled_from([f"smtp_users_{name}" for name in EVERYTHING]), ANYTHING))
+def test_nothing_makes_it_fail(variables: dict[str, Any]) -> None:
+    given_values = {name: value for name, value in variables.items() if value is not None and value != ""}
+    found, problems = _role.converted(given_values, EVERYTHING)
+    assert {f"smtp_users_{name}" for name in found} <= given_values.keys()
+    wrong = given_values.keys() - {f"smtp_users_{name}" for name in found}
+    assert all(any(problem.startswith(name) for problem in problems) for name in wrong)
+
+
+USERS = [
+    {"smtp_user_name": "smtp1", "alias": "billing", "smtp_password": "one"},
+    {"smtp_user_name": "smtp2", "alias": "shop", "smtp_password": "leaked"},
+    {"smtp_user_name": "smtp3", "alias": "news", "smtp_password": None},
+    {"smtp_user_name": "smtp4", "alias": None, "smtp_password": "leaked"},
+]
+KEPT: dict[str, Any] = {"updated": ["shop"], "password_age_days": {"billing": 30.0, "shop": 0.5, "news": None}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        ({"rotate_aliases": ["billing", "shop"]}, ["smtp1"]),
+        ({"rotate_max_age_days": 29.0}, ["smtp1", "smtp3"]),
+        ({"rotate_max_age_days": 30.0}, ["smtp3"]),
+        ({"rotate_max_age_days": 0.0}, ["smtp1", "smtp3"]),
+        ({"rotate_leaked_password": "leaked"}, ["smtp2"]),
+        ({"rotate_leaked_password": "another"}, []),
+    ],
+)
+def test_whose_passwords_are_due(choice: dict[str, Any], names: list[str]) -> None:
+    """The file has just been given the password of shop, which a run has reset that died."""
+    assert [user["smtp_user_name"] for user in due(choice, USERS, KEPT)] == names
+
+
+def test_who_is_not_reset_is_known() -> None:
+    assert leaked_and_kept({"rotate_leaked_password": "leaked"}, USERS) == ["smtp4"]
+    assert leaked_and_kept({"rotate_aliases": ["shop"]}, USERS) == []
+    assert strangers({"rotate_aliases": ["shop", "nobody"]}, KEPT) == ["nobody"]
+    assert strangers({"rotate_max_age_days": 1.0}, KEPT) == []
