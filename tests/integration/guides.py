@@ -6,7 +6,7 @@
 
 A yaml block whose first line is a comment with a path is a file, and is written there; one without is a playbook, and is
 run: in check mode and, where that would change something, really, and really again, which must change nothing. In a console
-block the tools that work on the project are run, and the lines below them, up to a line of dots, must come out in that order;
+block the tools that work on the project are run, cp and rm too, and the lines below them, up to a line of dots, must come out in that order;
 of make the target must exist, and pytest must find tests.
 """
 
@@ -99,6 +99,8 @@ def _follow_console(project: Project, text: str) -> Iterator[Run]:
                 # Each search goes on where the one before has stopped.
                 assert line == "..." or any(line in shown for shown in printed), f"{command} printed no {line!r}:\n{run.output}"
             yield run
+        elif tool in ("cp", "rm"):
+            subprocess.run(shlex.split(command), cwd=project.folder, check=True)
         elif tool == "ansible-builder":
             # An image needs a container engine: up to there. What is carried into it has to be there.
             (artifact,) = (ROOT / ".build" / "artifact").glob("*.tar.gz")

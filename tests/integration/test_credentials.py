@@ -68,7 +68,7 @@ def test_a_run_without_a_vault_secret_makes_no_call(store: Project, service: Ser
     service.create_user(OWNER_ID, smtp_user_name="smtp1")
     run = store.run(RUN)
     assert run.returncode == 2
-    assert "plain text is never written. Run with --vault-id, --vault-password-file" in run.output
+    assert "which is always encrypted. Run with --vault-id, --vault-password-file" in run.output
     assert not service.log
     assert not (store.folder / "credentials.yml").exists()
 

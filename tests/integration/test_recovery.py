@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from integration.project import OWNER_ID, VERBOSE, Project, Run
+from integration.guides import ACCOUNTS, ROOT, follow
+from integration.project import NO_CREDENTIALS, OWNER_ID, VERBOSE, Project, Run
 from simulator import Service
 
 ENFORCE = "ansible-playbook -i inventory sendclean.email.enforce"
@@ -57,6 +58,35 @@ def told(run: Run) -> list[str]:
     """Return what the run has told people, sentence by sentence."""
     lists = re.findall(r'^    "msg": (\[.*?\])$', run.output, re.MULTILINE | re.DOTALL)
     return [sentence for sentences in lists for sentence in json.loads(sentences)]
+
+
+def test_the_guide_leads_back_from_each_loss(project: Project, service: Service) -> None:
+    """As it stands, with three accounts and a purge; follow() looks at what each run has changed, and which ones are refused."""
+    project.have_vault_password()
+    for owner_id, token in ACCOUNTS.items():
+        service.add_account(owner_id, token)
+    service.create_user("1003", smtp_user_name="smtp55555")
+
+    follow(project, ROOT / "docs" / "when-the-bindings-file-is-lost.md")
+
+    bound = {owner_id: account["aliases"] for owner_id, account in project.read_bindings().items()}
+    assert {owner_id: list(names) for owner_id, names in bound.items()} == {
+        "1001": ["billing", "letters"],
+        "1002": ["billing", "letters", "shop"],
+        "1003": ["billing", "letters", "shop"],
+    }
+    writes = [entry.call for entry in service.log if entry.call != "listSmtp"]
+    assert writes == ["addSmtp"] * 9, "each of three aliases once for each account, and nobody was ever disabled"
+    for owner_id, names in bound.items():
+        users = {user.smtp_user_name for user in service.users(owner_id)}
+        assert users >= set(names.values())
+        assert len(users) == (4 if owner_id == "1003" else 3)
+
+    # The guide's last step, for a user that is really gone.
+    (shop,) = {user.smtp_user_name for user in service.users("1001")} - set(bound["1001"].values())
+    service.remove_user("1001", shop)
+    run = project.run(f"{ENFORCE} --limit development", **NO_CREDENTIALS).succeeded()
+    assert run.changed == 2
 
 
 @pytest.mark.parametrize("source", ["", "-e smtp_users_recover_path={folder}/smtp_users.production.yml"], ids=["file", "list"])
@@ -212,6 +242,18 @@ def test_users_of_others_are_acknowledged_but_for_those_of_a_begun_creation(
     mistaken = project.run(f"{ACKNOWLEDGE} -e smtp_users_acknowledge_names={account['aliases']['shop']},smtp404")
     problems = mistaken.failures["production"].splitlines()
     assert [problem.partition(":")[0] for problem in problems] == ["acknowledge[0]", "acknowledge[1]"]
+    assert {entry.call for entry in service.log} == {"listSmtp"}
+
+
+def test_under_another_base_url_the_account_is_the_same_one(project: Project, service: Service, kept: Path) -> None:
+    before = aliases(project)
+    here = project.environment["SENDCLEAN_API_URL"]
+    other = {"SENDCLEAN_API_URL": here.replace("127.0.0.1", "localhost")}
+    refused = project.run(ENFORCE, **other)
+    assert f"The file has the same owner_id under {here}: check api_url and app_domain" in refused.failures["production"]
+    project.run(f"{RECOVER} sendclean.email.enforce", **other).succeeded()
+    accounts = json.loads(kept.read_text(encoding="utf-8"))["accounts"]
+    assert [account[OWNER_ID]["aliases"] for account in accounts.values()] == [before, before]
     assert {entry.call for entry in service.log} == {"listSmtp"}
 
 

@@ -97,7 +97,9 @@ class Awx:
         self.project = project
         self.volume = project.folder / "volume"
         self.injector = self.guide("credential-type/injector.yml")
-        project.write("repository/enforce.yml", GUIDE["enforce.yml"])
+        for name in ("enforce", "recover"):
+            # The guide shows the first one, and says that the others are alike.
+            project.write(f"repository/{name}.yml", GUIDE["enforce.yml"].replace("email.enforce", f"email.{name}"))
         self.inventory = as_script(self.guide("inventory.yml"))
         self.jobs: list[Job] = []
         credential = ("SENDCLEAN_OWNER_ID", "SENDCLEAN_TOKEN", "SENDCLEAN_API_URL")
@@ -111,7 +113,7 @@ class Awx:
         """Return which user each alias got."""
         return dict(self.project.read_bindings("volume/bindings.json")[OWNER_ID]["aliases"])
 
-    def start(self, *arguments: str) -> Job:
+    def start(self, *arguments: str, playbook: str = "enforce.yml") -> Job:
         """Start a job. It has a vault credential, too."""
         folder = self.project.folder / "awx" / str(len(self.jobs) + 1)
         container = self.project.folder / "container" / folder.name
@@ -134,7 +136,7 @@ class Awx:
                 cancel_callback=bool,
                 private_data_dir=str(folder),
                 ident=folder.name,
-                playbook="enforce.yml",
+                playbook=playbook,
                 inventory=str(folder / "inventory" / "hosts"),
                 envvars=environment(self.injector, self.inputs),
                 passwords={r"Vault password:\s*?$": "for ansible-vault"},
@@ -180,7 +182,7 @@ def test_the_credential_type_hides_the_token_and_needs_no_url() -> None:
     assert all(filled_in.values())
 
 
-def test_each_job_finds_what_is_on_the_volume_and_nothing_elsewhere(awx: Awx, service: Service) -> None:
+def test_each_job_finds_what_is_on_the_volume(awx: Awx, service: Service) -> None:
     planned = awx.start("--check").finish()
     assert (planned.status, planned.changed) == ("successful", 2)
     assert {entry.call for entry in service.log} == {"listSmtp"}
@@ -192,12 +194,26 @@ def test_each_job_finds_what_is_on_the_volume_and_nothing_elsewhere(awx: Awx, se
     assert awx.start().finish().changed == 0
     assert len(service.users(OWNER_ID)) == 2
 
-    # The role's own place for the file is in the folder of the job. The guide also warns of a purge.
-    del awx.injector["env"]["SENDCLEAN_BINDINGS_PATH"]
-    assert awx.start("-e", "smtp_users_purge=true").finish().status == "successful"
-    statuses = {user.smtp_user_name: user.status for user in service.users(OWNER_ID)}
-    assert len(statuses) == 4
-    assert [name for name, status in statuses.items() if status == "Disable"] == users
+
+def test_without_a_path_the_second_job_is_refused_and_the_account_recovered(awx: Awx, service: Service) -> None:
+    """The role's own place for the file is in the folder of the job, which is gone with the first one."""
+    awx.inventory["sendclean_accounts"]["vars"]["smtp_users_purge"] = True
+    path = awx.injector["env"].pop("SENDCLEAN_BINDINGS_PATH")
+    assert awx.start().finish().status == "successful"
+    users = service.users(OWNER_ID)
+    assert len(users) == 2
+
+    for arguments in ((), ("--check",)):
+        refused = awx.start(*arguments).finish()
+        assert refused.status == "failed"
+        assert "knows none of the account's users, and there are 2" in refused.output
+        assert "Restore the file; or adopt" in (awx.volume / "plan-production.html").read_text(encoding="utf-8")
+    assert service.users(OWNER_ID) == users
+
+    awx.injector["env"]["SENDCLEAN_BINDINGS_PATH"] = path
+    assert awx.start(playbook="recover.yml").finish().changed == 1
+    assert awx.start().finish().changed == 0
+    assert sorted(awx.aliases().values()) == sorted(user.smtp_user_name for user in users)
 
 
 def test_without_the_volume_nothing_happens(awx: Awx, service: Service) -> None:
@@ -228,7 +244,8 @@ def test_a_job_is_cancelled_and_two_at_once_go_on_from_there(awx: Awx, service: 
     first = hold_back(service)
     jobs = [awx.start()]
     assert first.begun.wait(SECONDS)
-    with opened(awx.volume / "bindings.json.lock") as times:
+    (lock,) = awx.volume.glob("bindings.json.*.lock")
+    with opened(lock) as times:
         jobs.append(awx.start())
         # Once would do without waiting.
         assert times(3)

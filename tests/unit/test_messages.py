@@ -53,6 +53,13 @@ NO_MESSAGES = {
     "Nobody has a new password",
     "These users have<dry> a new password, redeploy what uses it: <rotated>",
     "(in the real run)",
+    "Nothing is to be bound: the bindings file has it all",
+    "Left out, since they had no alias: <nameless>",
+    "Nobody has claimed <others>",
+    "Acknowledged<would> as somebody else's: <names>",
+    "Nobody is to be acknowledged",
+    "Left out, since a creation was begun that may have made them: <possible>. Run sendclean.email.enforce first, which settles "
+    "it. Should it ask who they are, name those that are somebody else's with smtp_users_acknowledge_names",
     "# The SMTP users of <host>, exported by sendclean.email.export",
     "smtp_users_list: []",
     "state: absent",

@@ -139,7 +139,7 @@ def test_aliases_of_the_file_are_kept_whatever_is_in_them(
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "no-secret": ({"secrets": []}, "plain text is never written"),
+    "no-secret": ({"secrets": []}, "which is always encrypted"),
     "another-secret": ({"secrets": [("default", VaultSecret(b"S3CRET"))]}, "dest cannot be decrypted"),
     "vault-id": ({"vault_id": "prod"}, 'vault_id is "prod"'),
     "variable": ({"variable": "port"}, "dest has port as something else"),

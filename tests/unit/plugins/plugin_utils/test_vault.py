@@ -35,7 +35,7 @@ def test_the_secrets_are_those_of_the_run(loader: DataLoader) -> None:
 def test_a_run_without_secrets_is_told_how_to_give_one(secrets: list[tuple[str, VaultSecret]] | None) -> None:
     loader = DataLoader()
     loader.set_vault_secrets(secrets)
-    with pytest.raises(CredentialsError, match="plain text is never written. Run with --vault-id") as caught:
+    with pytest.raises(CredentialsError, match="which is always encrypted. Run with --vault-id") as caught:
         secrets_of(loader)
     assert "ANSIBLE_VAULT_PASSWORD_FILE" in str(caught.value)
 
