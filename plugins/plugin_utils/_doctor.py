@@ -154,7 +154,7 @@ def _nobody_known(file: FileFacts, bindings: Bindings, strangers: Sequence[str])
     first = "check api_url and app_domain, or " if bindings.elsewhere else ""
     return Finding(
         "nobody_known",
-        f"the account has {len(strangers)} users, and {file.path} {what}{known_as}",
+        f"the account lists {_names(strangers)}, and {file.path} {what}{known_as}",
         f"{first}restore the file, or run sendclean.email.recover. If there never was one, adopt the users "
         "(sendclean.email.export makes a list of them), or "
         "acknowledge them (sendclean.email.acknowledge). Until then nobody is created",
