@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from integration.guides import ROOT, blocks, follow
 from integration.project import NO_CREDENTIALS, OWNER_ID, VERBOSE, Project, Run
 from simulator import Service, Settings
 from unit.plugins.helpers import snapshot
@@ -106,6 +107,24 @@ def test_an_account_in_order(production: Project, service: Service) -> None:
         "password in password",
     ]
     assert re.fullmatch(r"  versions     sendclean\.email [\d.]+, ansible-core [\d.]+, Python [\d.]+, requests [\d.]+", lines[-1])
+
+
+def test_the_guide_can_be_followed(project: Project, service: Service) -> None:
+    """From an account that nobody has looked at to one that is in order."""
+    for name in ("smtp12345", "smtp67890"):
+        service.create_user(OWNER_ID, smtp_user_name=name)
+    follow(project, ROOT / "docs" / "doctor.md")
+    assert {entry.call for entry in service.log} == {"listSmtp"}
+    # The report is as the guide shows it: each key that is there is in it, too.
+    report = json.loads((project.folder / "report.json").read_text(encoding="utf-8"))
+    (shown,) = [json.loads(text) for language, text in blocks(ROOT / "docs" / "doctor.md") if language == "json"]
+    assert report.keys() == shown.keys()
+    assert report["versions"].keys() == shown["versions"].keys()
+    (account,), (example,) = report["accounts"], shown["accounts"]
+    assert account.keys() == example.keys()
+    assert account["users"].keys() == example["users"].keys()
+    assert account["spelling"][0].keys() == example["spelling"][0].keys()
+    assert account["spelling"][0]["users"].keys() == example["spelling"][0]["users"].keys()
 
 
 def test_the_same_in_check_mode_and_beside_the_locks_of_other_runs(production: Project, service: Service) -> None:

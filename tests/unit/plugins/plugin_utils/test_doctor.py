@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,6 +169,13 @@ def test_what_is_just_to_be_known_needs_none(facts: Facts, code: str | None, tex
     page = page_of(facts, findings)
     assert page.startswith("acme-production: nothing needs a hand\n")
     assert text in page
+
+
+def test_the_guide_has_each_code() -> None:
+    guide = (Path(__file__).resolve().parents[4] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    hands, notes = guide[guide.index("The codes are") :].split("just to\nbe known,")
+    assert {code for _facts, code, _count, _text in HANDS} == set(re.findall(r"`(\w+)`", hands))
+    assert {code for _facts, codes, _text in NOTES for code in (codes or "").split()} - {"begun"} == set(re.findall(r"`(\w+)`", notes))
 
 
 def test_what_needs_a_hand_comes_first_and_is_counted() -> None:
