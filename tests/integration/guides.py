@@ -6,8 +6,8 @@
 
 A yaml block whose first line is a comment with a path is a file, and is written there; one without is a playbook, and is
 run: in check mode and, where that would change something, really, and really again, which must change nothing. In a console
-block the tools that work on the project are run, cp and rm too, and the lines below them, up to a line of dots, must come out in that order;
-of make the target must exist, and pytest must find tests.
+block the tools that work on the project are run, and the lines below them, up to a line of dots, must come out in that
+order; files are copied and removed; of make the target must exist, and pytest must find tests.
 """
 
 from __future__ import annotations
