@@ -61,11 +61,11 @@ def hindrances(path: str) -> Iterator[str]:
     """Yield why a file could not be replaced, so far as one can tell by looking. The words are those of a failure."""
     if os.path.ismount(path):
         yield f"{os.strerror(errno.EBUSY)}{_MOUNTED}"
-    temporary = _temporary(path)
+    temporary, strerror = _temporary(path), os.strerror(errno.EPERM)
     if _is_protected(path):
-        yield f"{os.strerror(errno.EPERM)}{_PROTECTED}"
+        yield f"{strerror}{_PROTECTED}"
     elif _is_protected(temporary):
-        yield f"{temporary}, left behind by another run, cannot be removed: {os.strerror(errno.EPERM)}"
+        yield f"{temporary}, left behind by another run, cannot be removed: {strerror}"
 
 
 def _is_protected(path: str) -> bool:

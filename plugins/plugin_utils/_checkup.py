@@ -43,7 +43,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._spelling import s
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import choose, decrypt, secrets_of
 
 # Takes variables of the role with what they are, and returns their values and what is wrong with them. May raise RoleError.
-Look = Callable[[Mapping[str, _role.Kind]], "tuple[dict[str, Any], list[str]]"]
+Look = Callable[[Mapping[str, _role.Kind]], tuple[dict[str, Any], list[str]]]
 
 _LEAST_REQUESTS = (2, 27)
 # Seconds.
@@ -120,8 +120,9 @@ def _list(checkup: Checkup) -> None:
     if "list" in checkup.values:
         options, problems = _role.users_of(checkup.values, checkup.node.omit)
         checkup.problems += problems
-        names = (user.get("smtp_user_name") for user in options["users"])
-        checkup.facts["named"] = frozenset(name for name in names if isinstance(name, str))
+        named = [user for user in options["users"] if isinstance(user.get("smtp_user_name"), str)]
+        checkup.facts["named"] = frozenset(user["smtp_user_name"] for user in named)
+        checkup.facts["adopted"] = frozenset(user["smtp_user_name"] for user in named if user.get("alias") is not None)
 
 
 def _connection(checkup: Checkup) -> None:

@@ -46,6 +46,8 @@ class Facts:
     listing: Listing | None = None
     # Users whom the list names by their smtp_user_name.
     named: frozenset[str] = frozenset()
+    # Those of them who get an alias.
+    adopted: frozenset[str] = frozenset()
     bindings_file: FileFacts | None = None
     bindings: Bindings | None = None
     credentials_file: FileFacts | None = None
@@ -133,7 +135,7 @@ def _of_bindings(facts: Facts) -> Iterator[Finding]:
     if not (file and bindings and users and facts.listing is not None):
         return
     strangers = sorted(facts.listing.keys() - facts.named)
-    if strangers and not bindings.knows_somebody:
+    if strangers and not bindings.knows_somebody and not facts.adopted & facts.listing.keys():
         yield _nobody_known(file, bindings, strangers)
     else:
         yield from _of_users(users)
@@ -152,8 +154,9 @@ def _nobody_known(file: FileFacts, bindings: Bindings, strangers: Sequence[str])
     first = "check api_url and app_domain, or " if bindings.elsewhere else ""
     return Finding(
         "nobody_known",
-        f"the account has {len(strangers)} users, and {file.path} {what}{known_as}",
-        f"{first}restore the file. If there never was one, adopt the users (sendclean.email.export makes a list of them), or "
+        f"the account lists {_names(strangers)}, and {file.path} {what}{known_as}",
+        f"{first}restore the file, or run sendclean.email.recover. If there never was one, adopt the users "
+        "(sendclean.email.export makes a list of them), or "
         "acknowledge them (sendclean.email.acknowledge). Until then nobody is created",
         count=len(strangers),
     )

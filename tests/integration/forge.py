@@ -2,18 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""GitLab and GitHub, as far as a job notices them, on the pipeline files that docs/ci-runners.md tells a team to write.
+"""A forge, as far as a job notices it, with the files that docs/ci-runners.md tells a team to write.
 
-The repository is a bare one. A job gets a fresh and shallow clone of the commit that started it, and a folder as its machine, which
-is gone afterwards, but for the artifacts. Its shell steps run as they stand, in the shells that the runners use. What the forge
-does by itself is played: the order of jobs, which commit a job gets, its variables and secrets.
+The repository is a bare one. A job gets a fresh and shallow clone of the commit that started it, and a folder as its machine,
+which is gone afterwards, but for the artifacts. Its shell steps run as they stand, in the shells that the runners use. What the
+forge does by itself is played: the order of jobs, which commit a job gets, its variables and secrets.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -33,8 +33,14 @@ from integration.project import OWNER_ID, TOKEN, Project, kill
 GUIDE = {text.split()[1]: text for unused, text in blocks(ROOT / "docs" / "ci-runners.md")}
 BRANCH = "main"
 
-# What the test has done already: the collection is installed.
-INSTALLED = ("python3 -m pip install ", "ansible-galaxy collection install ")
+# What both pipelines need.
+SHARED = ("inventory/hosts.yml", "sendclean/.gitignore")
+
+# Nothing takes that long. A test that waits fails then.
+SECONDS = 120
+
+# Turns a push away at the door, before anything is said of a commit, as forges do.
+NO_PUSH = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "url.file:///nowhere/.pushInsteadOf", "GIT_CONFIG_VALUE_0": "file://"}
 
 
 @dataclass(frozen=True)
@@ -54,16 +60,24 @@ class Outcome:
     output: str
 
 
+def bound(bindings: str) -> dict[str, str]:
+    """Return which user each alias got, as the text of a bindings file of one account says."""
+    ((account,),) = (accounts.values() for accounts in json.loads(bindings)["accounts"].values())
+    return dict(account["aliases"])
+
+
 class Forge:
     """A repository with the guide's files, and runners."""
 
-    # The file with the pipeline.
+    # The file with the pipeline, and who its commits are from.
     pipeline: str
+    bot: str
 
     def __init__(self, project: Project) -> None:
         self.project = project
         self.service = project.service
-        self.artifacts = project.folder / "artifacts"
+        # Whether the token of jobs may push.
+        self.token_may_push = True
         self._groups: dict[str, threading.Lock] = {}
         self._jobs: list[Job] = []
         project.have_vault_password()
@@ -111,16 +125,22 @@ class Forge:
             file.unlink(missing_ok=True)
             if text is not None:
                 file.write_text(text, encoding="utf-8")
-        self.git(clone, "add", "--all", *files)
+        self.git(clone, "add", "--all")
         self.git(clone, "commit", "--quiet", "--message", f"A person changes {', '.join(files)}")
         self.git(clone, "push", "--quiet", self.url, f"HEAD:refs/heads/{branch}")
         return self.git(clone, "rev-parse", "HEAD")
 
-    def commit_users(self, *users: Mapping[str, Any], **options: str) -> str:
-        """Push another list of users."""
+    def commit_users(self, *users: Mapping[str, Any], branch: str = BRANCH, start: str | None = None, **variables: str) -> str:
+        """Push another list of users, and further variables."""
         inventory = yaml.safe_load(GUIDE["inventory/hosts.yml"])
-        inventory["sendclean_accounts"]["vars"]["smtp_users_list"] = list(users)
-        return self.commit({"inventory/hosts.yml": yaml.safe_dump(inventory)}, **options)
+        inventory["sendclean_accounts"]["vars"].update(variables, smtp_users_list=list(users))
+        return self.commit({"inventory/hosts.yml": yaml.safe_dump(inventory)}, branch, start)
+
+    def protect(self, protected: bool = True) -> None:
+        """Let the branch take no commit, or take them again."""
+        hook = self.repository / "hooks" / "pre-receive"
+        hook.write_text("#!/bin/sh\necho This branch is protected\nexit 1\n", encoding="utf-8")
+        hook.chmod(0o700 if protected else 0o600)
 
     # ---- what is there ---------------------------------------------------------------------------------------------
 
@@ -128,20 +148,32 @@ class Forge:
         """Return author and subject of the branch's commits, the newest first."""
         return self.git(self.repository, "log", "--format=%an <%ae> %s", BRANCH).splitlines()
 
-    def shown(self, path: str) -> Any:
-        """Return what a file of the branch holds."""
-        return yaml.safe_load(self.git(self.repository, "show", f"{BRANCH}:{path}"))
+    def shown(self, path: str) -> str:
+        """Return a file of the branch."""
+        return self.git(self.repository, "show", f"{BRANCH}:{path}")
+
+    def newest(self) -> str:
+        """Return the branch's newest commit."""
+        return self.git(self.repository, "rev-parse", BRANCH)
+
+    def changed_since(self, commit: str) -> list[str]:
+        """Return the files that differ between a commit and the branch."""
+        return self.git(self.repository, "diff", "--name-only", commit, BRANCH).splitlines()
 
     def bound(self) -> dict[str, str]:
         """Return which user each alias got, as the branch says."""
-        ((account,),) = (accounts.values() for accounts in self.shown("sendclean/bindings.json")["accounts"].values())
-        return dict(account["aliases"])
+        return bound(self.shown("sendclean/bindings.json"))
+
+    def artifact(self, number: int = 1) -> dict[str, str]:
+        """Return what a job has kept, by path. They are numbered in the order of their starts."""
+        folder = self.project.folder / "artifacts" / str(number)
+        return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.is_file()}
 
     # ---- what the forge does ---------------------------------------------------------------------------------------
 
-    def run(self, commit: str, name: str = "enforce") -> Outcome:
+    def run(self, commit: str, name: str = "enforce", grouped: bool = True) -> Outcome:
         """Run a job for a commit."""
-        return self.start(commit, name).finish()
+        return self.start(commit, name, grouped).finish()
 
     def start(self, commit: str, name: str = "enforce", grouped: bool = True) -> Job:
         """Start a job for a commit. Without its group it does not wait for others."""
@@ -154,6 +186,14 @@ class Forge:
         """Kill what still runs."""
         for job in self._jobs:
             job.kill()
+
+    def may_push(self, name: str) -> bool:
+        """Return whether the token of a job may push."""
+        return self.token_may_push
+
+    def job(self, name: str) -> dict[str, Any]:
+        """Return a job as the pipeline file defines it."""
+        raise NotImplementedError
 
     def group(self, name: str) -> str | None:
         """Return the group of jobs of which one runs at a time."""
@@ -178,117 +218,6 @@ class Forge:
     def command(self, script: Path) -> list[str]:
         """Return how the runner calls a step."""
         raise NotImplementedError
-
-
-SHARED = ("inventory/hosts.yml", "sendclean/.gitignore")
-
-
-class GitLab(Forge):
-    """GitLab and its runner."""
-
-    pipeline = ".gitlab-ci.yml"
-
-    def group(self, name: str) -> str | None:
-        return self._without_variables(self.definition[name].get("resource_group"))
-
-    @staticmethod
-    def _without_variables(group: str | None) -> str | None:
-        # One that differs between jobs would be none.
-        assert not group or "$" not in group
-        return group
-
-    def clone(self, folder: Path, commit: str) -> None:
-        self.git(folder, "init", "--quiet")
-        self.git(folder, "fetch", "--quiet", "--depth=20", self.url, commit)
-        self.git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
-
-    def steps(self, name: str, machine: Path) -> Iterator[Step]:
-        job = self.definition[name]
-        assert all(line.startswith(INSTALLED) for line in self.definition["default"]["before_script"])
-        # Of several lines in one entry only the last would count.
-        assert not any("\n" in line for line in [*job["script"], *job.get("after_script", [])])
-        yield Step("\n".join(job["script"]))
-        # Its failure is one of the job only where the job says so.
-        if "after_script" in job:
-            assert job["variables"]["AFTER_SCRIPT_IGNORE_ERRORS"] == "false"
-            yield Step("\n".join(job["after_script"]), always=True)
-
-    def kept(self, name: str) -> str:
-        artifacts = self.definition[name]["artifacts"]
-        assert artifacts["when"] == "always"
-        return str(*artifacts["paths"])
-
-    def variables(self, machine: Path, commit: str) -> dict[str, str]:
-        return {
-            **{name: value for name, value in self.secrets.items() if name.startswith("SENDCLEAN_")},
-            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.project.folder / "home" / "vault-password"),
-            "CI_COMMIT_BRANCH": BRANCH,
-            "CI_COMMIT_SHA": commit,
-            "CI_DEFAULT_BRANCH": BRANCH,
-            "CI_JOB_URL": "https://gitlab.example.com/mail/smtp-users/-/jobs/42",
-            "CI_REPOSITORY_URL": self.url,
-            "GITLAB_USER_NAME": "who started it",
-            "GITLAB_USER_EMAIL": "who-started-it@example.com",
-        }
-
-    def command(self, script: Path) -> list[str]:
-        text = script.read_text(encoding="utf-8")
-        script.write_text(f"set -eo pipefail\nset +o noclobber\n{text}\nexit 0\n", encoding="utf-8")
-        return ["bash", str(script)]
-
-
-class GitHub(Forge):
-    """GitHub and its runner."""
-
-    pipeline = ".github/workflows/smtp-users.yml"
-
-    def group(self, name: str) -> str | None:
-        concurrency = self.definition["jobs"][name].get("concurrency")
-        if not concurrency:
-            return None
-        # Otherwise a job that runs, or one that waits, is cancelled.
-        assert concurrency["cancel-in-progress"] is False and concurrency["queue"] == "max"
-        assert "$" not in concurrency["group"]
-        return str(concurrency["group"])
-
-    def clone(self, folder: Path, commit: str) -> None:
-        self.git(folder, "init", "--quiet")
-        self.git(folder, "remote", "add", "origin", self.url)
-        self.git(folder, "fetch", "--quiet", "--depth=1", "origin", f"+{commit}:refs/remotes/origin/{BRANCH}")
-        self.git(folder, "checkout", "--quiet", "--force", "-B", BRANCH, f"refs/remotes/origin/{BRANCH}")
-
-    def steps(self, name: str, machine: Path) -> Iterator[Step]:
-        checkout, install, *steps = self.definition["jobs"][name]["steps"]
-        assert checkout == {"uses": "actions/checkout@v4"}
-        assert all(line.startswith(INSTALLED) for line in install["run"].splitlines())
-        known = {f"secrets.{name}": value for name, value in self.secrets.items()} | {"runner.temp": str(machine / "temp")}
-        for step in steps:
-            if "run" in step:
-                environment = {
-                    name: re.sub(r"\$\{\{ (\S+) \}\}", lambda found: known[found[1]], value)
-                    for name, value in step.get("env", {}).items()
-                }
-                # An expression in a script would be pasted into it.
-                assert "${{" not in step["run"]
-                assert step.get("if", "always()") == "always()"
-                yield Step(step["run"], environment, "if" in step)
-
-    def kept(self, name: str) -> str:
-        (upload,) = (step for step in self.definition["jobs"][name]["steps"] if "upload-artifact" in step.get("uses", ""))
-        assert upload["if"] == "always()"
-        return str(upload["with"]["path"])
-
-    def variables(self, machine: Path, commit: str) -> dict[str, str]:
-        return {
-            "GITHUB_BASE_REF": BRANCH,
-            "GITHUB_REF_NAME": BRANCH,
-            "GITHUB_RUN_ID": "42",
-            "GITHUB_SHA": commit,
-            "RUNNER_TEMP": str(machine / "temp"),
-        }
-
-    def command(self, script: Path) -> list[str]:
-        return ["bash", "-e", str(script)]
 
 
 class Job:
@@ -339,15 +268,17 @@ class Job:
                 self._run_step(clone, self.machine / "temp" / f"{number}.sh", step)
         if not self._killed.is_set():
             self._look_for_secrets()
-            if self.name == "enforce":
+            if self.name != "check":
                 kept = self.forge.kept(self.name)
-                shutil.copytree(clone / kept, self.forge.artifacts / kept, dirs_exist_ok=True)
+                shutil.copytree(clone / kept, self.forge.project.folder / "artifacts" / self.machine.name / kept)
         shutil.rmtree(self.machine)
 
     def _run_step(self, clone: Path, script: Path, step: Step) -> None:
         script.write_text(step.text, encoding="utf-8")
         home = {"HOME": str(self.machine / "home")}
         variables = {**self.forge.environment, **self.forge.variables(self.machine, self.commit), **home, **step.environment}
+        if not self.forge.may_push(self.name):
+            variables.update(NO_PUSH)
         self._process = psutil.Popen(
             self.forge.command(script),
             cwd=clone,

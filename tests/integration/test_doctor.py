@@ -193,7 +193,8 @@ def test_a_file_that_is_lost(production: Project, service: Service) -> None:
     (production.folder / "sendclean_bindings.json").unlink()
     run = consult(production, service)
     (found, stale) = hands(run)
-    assert found == f"the account has 4 users, and {production.folder}/sendclean_bindings.json is not there"
+    names = ", ".join(user.smtp_user_name for user in service.users(OWNER_ID))
+    assert found == f"the account lists {names}, and {production.folder}/sendclean_bindings.json is not there"
     assert "holds what is in force" not in run.output
     assert "(no longer bound: billing, shop)" in stale
     assert any("restore the file" in line for line in page(run))

@@ -106,6 +106,9 @@ def accounts(project: Project, service: Service) -> Project:
     for kind in FAULT_KINDS:
         service.add_account(kind, TOKEN)
     users = {kind: service.create_user(kind, smtp_user_name=f"smtp-{kind}") for kind in FAULT_KINDS}
+    for kind in FAULT_KINDS:
+        # Whoever is there already is somebody else.
+        project.write_bindings({kind: {"known": [f"smtp-{kind}"]}}, f"bindings-{kind}.json")
     hosts = {"hosts": dict.fromkeys(FAULT_KINDS), "vars": {"ansible_connection": "local"}}
     project.write("inventory/hosts.yml", yaml.safe_dump({"all": hosts}))
     passwords = {kind: user.smtp_password for kind, user in users.items()}

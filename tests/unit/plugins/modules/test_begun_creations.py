@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,21 @@ def test_a_user_is_bound_before_anything_else_can_fail(
     (user,) = service.users(OWNER)
     assert read_bindings(bindings_path, server.base_url)["aliases"] == {"billing": user.smtp_user_name}
     assert failed["operations"] == [{"smtp_user_name": user.smtp_user_name, **ADD}]
+
+
+@pytest.mark.parametrize("users", [1, 5])
+def test_each_creation_costs_one_durable_write_and_the_run_one_more(
+    users: int, run_module: RunModule, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The binding of one and the intent of the next are one write."""
+    written = []
+    real = os.replace
+
+    def replace(source: str, target: str) -> None:
+        written.append(target)
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    wanted = [{"alias": f"alias{number}", **BOTH_LIMITS} for number in range(users)]
+    assert run_module("smtp_users", users=wanted, bindings_path=str(bindings_path))["summary"]["created"] == users
+    assert written == [str(bindings_path)] * (users + 1)

@@ -139,6 +139,8 @@ def test_who_is_named_in_the_list_is_somebodys(look: Examine, service: Service, 
     name = service.create_user(OWNER).smtp_user_name
     assert codes(look()) == ["unclaimed"]
     assert codes(look(list=[{"smtp_user_name": name}])) == []
+    facts = look(list=[{"smtp_user_name": name}, {"smtp_user_name": "smtp5", "alias": "more"}, {"alias": "other"}])
+    assert (facts.named, facts.adopted) == ({name, "smtp5"}, {"smtp5"})
 
 
 # ---- credentials -----------------------------------------------------------------------------------------------------
@@ -171,6 +173,13 @@ def test_a_credentials_file_that_is_not_there_yet(look: Examine, team: Any, tmp_
         service.remove_user(OWNER, user.smtp_user_name)
     # Nothing is missing in it: who is not listed has a finding already.
     assert codes(look(credentials_file=path)) == ["unlisted"]
+
+
+def test_what_is_kept_of_a_user_who_is_not_listed_is_left_to_the_other_finding(
+    look: Examine, team: dict[str, dict[str, str]], tmp_path: Path, service: Service
+) -> None:
+    service.remove_user(OWNER, team["shop"]["smtp_user_name"])
+    assert codes(look(credentials_file=str(keep(tmp_path / "credentials.yml", {"smtp_credentials": team})))) == ["unlisted"]
 
 
 def test_the_variable_of_the_file_counts(look: Examine, team: Any, tmp_path: Path) -> None:

@@ -86,9 +86,22 @@ HANDS: list[tuple[Facts, str, int, str]] = [
     (changed(listing=None, error=error("Invalid_Key")), "credentials_refused", 1, "Invalid_Key"),
     (changed(listing=None, error=error("GeneralError")), "error_answer", 1, "GeneralError"),
     (changed(bindings_file=FileFacts(PATH, True, ["it is broken: mend it"])), "bindings_file", 1, "it is broken: mend it"),
-    (changed(bindings=LOST), "nobody_known", 3, "has 3 users, and /srv/acme/sendclean_bindings.json knows none of them: restore"),
+    (
+        changed(bindings=LOST),
+        "nobody_known",
+        3,
+        "lists smtp1, smtp2, smtp3, and /srv/acme/sendclean_bindings.json knows none of them: restore",
+    ),
     (changed(bindings=LOST, bindings_file=FileFacts(PATH)), "nobody_known", 3, "sendclean_bindings.json is not there: restore"),
-    (changed(bindings=LOST, named=frozenset({"smtp1"})), "nobody_known", 2, "has 2 users"),
+    (changed(bindings=LOST, named=frozenset({"smtp1"})), "nobody_known", 2, "lists smtp2, smtp3, and"),
+    (
+        changed(bindings=LOST, named=frozenset({"smtp9"}), adopted=frozenset({"smtp9"})),
+        "nobody_known",
+        3,
+        "lists smtp1, smtp2, smtp3, and",
+    ),
+    # As for a run: who adopts somebody has not just lost the file.
+    (changed(bindings=LOST, named=frozenset({"smtp1"}), adopted=frozenset({"smtp1"})), "unclaimed", 1, "claimed smtp3, enabled"),
     (
         changed(bindings=dataclasses.replace(LOST, elsewhere=("https://api.sendclean.net/v1.0",))),
         "nobody_known",

@@ -129,8 +129,8 @@ def test_a_page_shows_who_is_asked_for_and_not_there() -> None:
         "action": "unchanged",
     }
     counts = dict.fromkeys(("failed", "created", "adopted", "renamed", "disabled", "enabled", "updated"), 0)
-    result = {"smtp_users": [row], "summary": {**counts, "unchanged": 1}, "operations": [], "diff": []}
-    page = page_of(result, True, "host", {"owner_id": "", "list": [{"smtp_user_name": "<smtp404>", "state": "absent"}]})
+    result = {"smtp_users": [row, {**row, "alias": "a"}], "summary": {**counts, "unchanged": 2}, "operations": [], "diff": []}
+    page = page_of(result, True, "host", {"owner_id": "", "list": [{"smtp_user_name": "<smtp404>"}, {"alias": "a"}]})
     assert "<code>&lt;smtp404&gt;</code>" in page
     # By what the tasks did: this result is none of a dry run.
     assert "Result for host" in page

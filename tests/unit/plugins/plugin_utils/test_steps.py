@@ -1,0 +1,346 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of the role, through its real action: what is run, with what, and what is not. Modules answer as they are told to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible import constants
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
+from ansible.plugins import loader as plugins
+from ansible.template import Templar
+from ansible_collections.sendclean.email.plugins.action._smtp_users import ActionModule
+from ansible_collections.sendclean.email.plugins.plugin_utils import _control_node, _steps
+from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
+
+try:
+    from ansible.template import trust_as_template
+
+    OMIT = {}
+except ImportError:
+    # Before ansible-core 2.19 every text is trusted, and omit is a variable.
+    OMIT = {"omit": "__omit_place_holder__01"}
+
+    def trust_as_template(value: str) -> str:
+        """Return the text as it is."""
+        return value
+
+
+Answers = Mapping[str, Any]
+Calls = list[tuple[str, dict[str, Any]]]
+Step = Callable[..., "tuple[dict[str, Any], Calls]"]
+
+USER = {
+    "alias": "billing",
+    "smtp_user_name": "smtp1",
+    "smtp_password": "one",
+    "status": "Enable",
+    "total_limit": 5,
+    "hourly_limit": 1,
+}
+NOBODYS = {**USER, "alias": None, "smtp_user_name": "smtp2"}
+KEPT = {"updated": [], "password_age_days": {"billing": 9.0}}
+FAILED = {"failed": True, "msg": "no answer"}
+
+
+def action_with(arguments: dict[str, Any], variables: dict[str, Any], check: bool = False) -> tuple[ActionModule, dict[str, Any]]:
+    """Return the role's action as Ansible makes it, and the variables of its task."""
+    loader = DataLoader()
+    known = {name: trust_as_template(value) if isinstance(value, str) else value for name, value in variables.items()}
+    task = Task.load({"action": "sendclean.email._smtp_users", "check_mode": check}, loader=loader)
+    task.args = arguments
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    return ActionModule(task, connection, None, loader, Templar(loader, variables=known), plugins), known
+
+
+@pytest.fixture
+def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step:
+    """step("enforce", {module: result}, …) returns the result, and what was run; a variable that is None is not given."""
+
+    def run(name: str, answers: Answers | None = None, check: bool = False, **variables: Any) -> tuple[dict[str, Any], Calls]:
+        calls: Calls = []
+        given = {f"smtp_users_{key}": value for key, value in {"token": "a token", **variables}.items()}
+        given |= {"inventory_hostname": "production", "__smtp_users_bindings_default": f"{tmp_path}/bindings.json", **OMIT}
+        action, known = action_with({"step": name}, given, check)
+
+        def answer(node: ControlNode, name: str, arguments: dict[str, Any], **keywords: Any) -> dict[str, Any]:
+            kind = name.rpartition(".")[2]
+            calls.append((kind, arguments))
+            found = (answers or {}).get(kind, {"changed": False})
+            result: dict[str, Any] = found.pop(0) if isinstance(found, list) else found
+            return result
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ControlNode, "run", answer)
+            return action.run(task_vars=known), calls
+
+    return run
+
+
+def test_the_list_and_what_is_given_reach_the_module(step: Step, tmp_path: Path) -> None:
+    result, ((module, options),) = step(
+        "enforce", list=[{"alias": "a"}], defaults={"total_limit": 5}, purge="yes", timeout="", purge_exclude=None
+    )
+    assert (module, result["changed"]) == ("smtp_users", False)
+    assert options == {
+        "token": "a token",
+        "bindings_path": f"{tmp_path}/bindings.json",
+        "users": [{"alias": "a", "total_limit": 5}],
+        "purge": True,
+        "include_passwords": False,
+    }
+
+
+@pytest.mark.parametrize("name", ["enforce", "keep"])
+def test_all_that_is_wrong_is_told_and_nothing_is_run(name: str, step: Step, tmp_path: Path) -> None:
+    folder = {"ansible_inventory_sources": None}
+    result, calls = step(name, list=["billing", {"alias": 7}], token=5, report_path="plan.html", **folder)
+    assert calls == []
+    assert [problem.split()[0] for problem in result["msg"]] == [
+        "smtp_users_list[0]",
+        "smtp_users_list[1].alias",
+        "smtp_users_token",
+        "smtp_users_report_path",
+    ]
+
+
+def test_an_empty_list_is_refused_with_a_purge(step: Step) -> None:
+    result, calls = step("enforce", list=[], purge=True)
+    assert (len(result["msg"]), calls) == (1, [])
+    assert step("enforce", list=[], purge="")[1]
+    assert step("enforce", list=[], bindings_path="bindings.json")[0]["msg"][0].startswith("smtp_users_bindings_path must be")
+
+
+def test_a_mistake_in_a_variable_is_told(step: Step) -> None:
+    result, calls = step("enforce", list=[], token="{{ nowhere }}", timeout="{{ omit }}")
+    assert calls == []
+    assert result["msg"][0].startswith("smtp_users_token cannot be evaluated: ")
+
+
+def test_what_is_omitted_is_not_given(step: Step) -> None:
+    _result, ((_module, options),) = step("enforce", list=[], owner_id="{{ nowhere | default(omit) }}")
+    assert "owner_id" not in options
+
+
+def test_credentials_are_kept_where_there_is_a_file(step: Step) -> None:
+    variables = {"list": [], "credentials_vault_id": "prod", "credentials_variable": "x"}
+    assert step("keep", credentials_file="", **variables)[0]["skipped"]
+    _result, ((module, options),) = step("keep", credentials_file="/srv/c.yml", **variables)
+    assert module == "smtp_credentials"
+    assert {name: options[name] for name in ("dest", "variable", "vault_id")} == {
+        "dest": "/srv/c.yml",
+        "variable": "x",
+        "vault_id": "prod",
+    }
+
+
+def test_a_page_is_written_where_there_is_something_to_tell(step: Step, tmp_path: Path) -> None:
+    place = tmp_path / "plan.html"
+    assert step("page", report_path=str(place))[0]["skipped"]
+    assert step("page", result=FAILED)[0]["skipped"]
+    result, ((module, options),) = step(
+        "page", {"copy": {"changed": True}}, result={**FAILED, "msg": ["<wrong>"]}, report_path=str(place), list="{{ nowhere }}"
+    )
+    assert (module, options["dest"], result["changed"]) == ("copy", str(place), False)
+    assert "&lt;wrong&gt;" in options["content"]
+
+
+def test_the_page_of_an_earlier_run_is_taken_away(step: Step, tmp_path: Path) -> None:
+    place = tmp_path / "plan.html"
+    place.touch()
+    assert step("clear")[0]["skipped"]
+    assert step("clear", report_path="plan.html")[0]["failed"]
+    assert place.exists()
+    for _time in range(2):
+        assert step("clear", check=True, report_path=str(place))[0]["changed"] is False
+        assert not place.exists()
+
+
+def test_an_account_is_exported_beside_the_bindings_file_once(step: Step, tmp_path: Path) -> None:
+    account = {"smtp_user_info": {"smtp_users": [USER]}}
+    _result, (_listing, (module, options)) = step("export", account)
+    place = tmp_path / "smtp_users.production.yml"
+    assert (module, options["dest"], options["mode"]) == ("copy", str(place), "0644")
+    place.write_text(options["content"], encoding="utf-8")
+    assert step("export", account)[1][1] == ("copy", {"content": options["content"], "dest": str(place)})
+    place.write_text("mine", encoding="utf-8")
+    result, calls = step("export", account)
+    assert "says something else than the account" in result["msg"] and len(calls) == 1
+    assert len(step("export", account, export_overwrite="yes")[1]) == 2
+    assert "smtp_users_export_path cannot be read" in step("export", account, export_path=str(tmp_path))[0]["msg"]
+    assert step("export", {"smtp_user_info": FAILED})[0]["msg"] == "no answer"
+
+
+ROTATE = {"credentials_file": "/srv/c.yml", "rotate_aliases": "billing"}
+
+
+def test_a_password_is_reset_between_two_looks_at_the_file(step: Step) -> None:
+    answers = {
+        "smtp_credentials": [KEPT, {**KEPT, "updated": ["billing"]}],
+        "smtp_user_info": {"smtp_users": [USER, NOBODYS]},
+        "smtp_password_reset": {"changed": True},
+    }
+    result, calls = step("rotate", answers, **ROTATE)
+    assert [name for name, _arguments in calls] == [
+        "smtp_credentials",
+        "smtp_user_info",
+        "smtp_password_reset",
+        "smtp_credentials",
+    ]
+    assert {name: calls[2][1].get(name) for name in ("smtp_user_name", "current_password", "max_age_days")} == {
+        "smtp_user_name": "smtp1",
+        "current_password": "one",
+        "max_age_days": None,
+    }
+    assert result["ansible_facts"] == {"smtp_users_rotated": ["billing"]}
+    assert (result["changed"], result["failure"]) == (True, [])
+    assert "one" not in str(result)
+
+
+def test_a_dry_run_keeps_nothing_after_its_resets(step: Step) -> None:
+    answers = {
+        "smtp_credentials": KEPT,
+        "smtp_user_info": {"smtp_users": [USER]},
+        "smtp_password_reset": {"changed": True},
+    }
+    variables = {**ROTATE, "rotate_aliases": None, "rotate_max_age_days": "8"}
+    result, calls = step("rotate", answers, check=True, **variables)
+    assert [name for name, _arguments in calls] == ["smtp_credentials", "smtp_user_info", "smtp_password_reset"]
+    assert calls[2][1]["max_age_days"] == 8.0
+    assert "(in the real run)" in result["told"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "variables", "told"),
+    [
+        ({"smtp_credentials": FAILED}, {}, "no answer"),
+        ({"smtp_credentials": [KEPT, FAILED]}, {}, "no answer"),
+        ({"smtp_user_info": FAILED}, {}, "no answer"),
+        (
+            {},
+            {"rotate_aliases": "nobody"},
+            "smtp_users_rotate_aliases names nobody of the account with nobody. Nothing was reset",
+        ),
+    ],
+)
+def test_a_rotation_that_cannot_go_on_fails(answers: Answers, variables: dict[str, Any], told: str, step: Step) -> None:
+    all_well = {"smtp_credentials": KEPT, "smtp_user_info": {"smtp_users": [USER]}, "smtp_password_reset": {"changed": True}}
+    result, calls = step("rotate", {**all_well, **answers}, **{**ROTATE, **variables})
+    assert (result["failed"], result["msg"]) == (True, told)
+    assert ("smtp_password_reset" in dict(calls)) == isinstance(answers.get("smtp_credentials"), list)
+
+
+def test_what_could_not_be_reset_is_told_at_the_end(step: Step) -> None:
+    answers = {"smtp_credentials": KEPT, "smtp_user_info": {"smtp_users": [USER, NOBODYS]}, "smtp_password_reset": FAILED}
+    assert step("rotate", answers, **ROTATE)[0]["failure"] == ["no answer"]
+    leaked = {**ROTATE, "rotate_aliases": "", "rotate_leaked_password": "one"}
+    assert step("rotate", answers, **leaked)[0]["failure"][1].startswith(
+        "smtp_users_rotate_leaked_password is still that of smtp2"
+    )
+    result, _calls = step("rotate", {**answers, "smtp_password_reset": {"changed": False}}, **leaked)
+    assert result["failure"].startswith("smtp_users_rotate_leaked_password is still that of smtp2, without an alias")
+    assert result["told"] == "Nobody has a new password."
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"rotate_aliases": ""}, ["not 0 of them", "smtp_users_rotate_aliases is empty"]),
+        (
+            {"rotate_aliases": None, "rotate_leaked_password": ""},
+            ["not 0 of them", "smtp_users_rotate_aliases is empty", "ed_password is empty"],
+        ),
+        ({"rotate_aliases": []}, ["smtp_users_rotate_aliases is empty"]),
+        ({"rotate_aliases": None, "rotate_max_age_days": None}, ["not 0", "aliases is empty", "max_age_days is empty"]),
+        ({"rotate_max_age_days": 0}, ["not 2 of them"]),
+        ({"credentials_file": None}, ["smtp_users_credentials_file must be given"]),
+        ({"rotate_max_age_days": "soon"}, ["smtp_users_rotate_max_age_days must be a number"]),
+    ],
+)
+def test_a_rotation_needs_one_choice_and_a_place(variables: dict[str, Any], told: list[str], step: Step) -> None:
+    result, calls = step("rotate", **{**ROTATE, **variables})
+    assert calls == []
+    assert len(result["msg"]) == len(told)
+    assert all(part in said for part, said in zip(told, result["msg"]))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"step": "all"}, {"step": "enforce", "users": []}])
+def test_a_task_says_which_step_and_nothing_else(arguments: dict[str, Any]) -> None:
+    action, known = action_with(arguments, {})
+    result = action.run(task_vars=known)
+    assert result["msg"] == f"step must be given, as one of {', '.join(_steps.STEPS)}, and nothing else"
+
+
+class Handler:
+    """Stands for an action of Ansible's; tests/integration/test_surroundings.py has the real ones."""
+
+    made: list[Handler] = []
+
+    def __init__(self, name: str, **parts: Any) -> None:
+        self.name, self.parts = name, parts
+        self.made.append(self)
+
+    def run(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        self.variables, self.shell = task_vars, constants.DEFAULT_EXECUTABLE
+        return {"ran": self.name}
+
+    def cleanup(self) -> None:
+        self.cleaned = True
+
+
+@pytest.mark.parametrize("python", [None, "/srv/python"])
+def test_a_module_and_an_action_are_run_here_as_the_caller(python: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = {"ansible_python_interpreter": "/nowhere", "ansible_delegated_vars": {"remote": {}}, "sendclean_python": python}
+    action, known = action_with({"step": "enforce"}, elsewhere)
+    action._task.become, action._task.delegate_to = True, "remote"
+    options: list[dict[str, Any]] = []
+    shell = SimpleNamespace(set_options=lambda **given: options.append(given))
+    connection = SimpleNamespace(set_options=lambda **given: options.append(given), _shell=shell)
+    contexts: list[Any] = []
+    monkeypatch.setattr(
+        _control_node.connection_loader, "get", lambda name, context, *more: [contexts.append((name, context)), connection][1]
+    )
+    monkeypatch.setattr(_control_node.action_loader, "get", Handler)
+    monkeypatch.setattr(_control_node.action_loader, "has_plugin", lambda name: name == "an.action")
+    monkeypatch.setattr(constants, "DEFAULT_EXECUTABLE", "/nowhere/sh")
+    node = ControlNode(action, known)
+
+    assert node.run("a.module", {"a": 1}, no_log=True) == {"ran": "ansible.legacy.normal"}
+    assert node.run("an.action", {"a": 1}) == {"ran": "an.action"}
+
+    handler, other = Handler.made[-2:]
+    task = handler.parts["task"]
+    assert (task.action, task.args, task.become, task.delegate_to, task.no_log) == ("a.module", {"a": 1}, False, None, True)
+    assert not other.parts["task"].no_log
+    assert handler.variables["ansible_python_interpreter"] == (python or sys.executable)
+    assert handler.variables["ansible_delegated_vars"] == {}
+    assert (handler.shell, constants.DEFAULT_EXECUTABLE, handler.cleaned) == ("/bin/sh", "/nowhere/sh", True)
+    assert handler.parts["connection"] is connection
+    ((name, context), _other) = contexts
+    assert (name, context.connection, context.become, context.executable) == ("ansible.builtin.local", "local", False, "/bin/sh")
+    # Nothing of the task's variables.
+    assert options == [{"var_options": {}}] * 4
+    assert (action._task.become, action._task.delegate_to) == (True, "remote")
+
+
+def test_an_inline_encrypted_value_is_its_text() -> None:
+    """Before ansible-core 2.19 it is an object, which templates leave as it is."""
+
+    class Encrypted:
+        __ENCRYPTED__ = True
+
+        def __str__(self) -> str:
+            return "a token"
+
+    action, _known = action_with({}, {})
+    action._templar = SimpleNamespace(template=lambda value: value)
+    assert ControlNode(action, {"smtp_users_token": Encrypted()}).given(["smtp_users_token"]) == {"smtp_users_token": "a token"}
