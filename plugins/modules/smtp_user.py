@@ -113,11 +113,13 @@ EXAMPLES = r"""
         alias: billing
         state: absent
 
-    - name: The user for the newsletter is called marketing from now on
+    - name: The user that was called campaigns is called marketing from now on
       sendclean.email.smtp_user:
         bindings_path: "{{ bindings_path }}"
         alias: marketing
-        renamed_from: newsletter
+        renamed_from: campaigns
+        total_limit: 200000
+        hourly_limit: 5000
 
     - name: Change a limit of a user without an alias
       sendclean.email.smtp_user:
