@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
-from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
+from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode, environment_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._steps import STEPS
 
 ARGUMENT_SPEC: dict[str, Any] = {"step": {"type": "str", "required": True, "choices": list(STEPS)}}
@@ -29,6 +29,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
         try:
             if self._task.args.keys() != ARGUMENT_SPEC.keys() or step not in STEPS:
                 raise OptionError("step", f"must be given, as one of {', '.join(STEPS)}, and nothing else")
-            return {**result, **STEPS[step](ControlNode(self, task_vars or {}))}
+            # As for a module: the task's environment may say where the bindings are.
+            with environment_of(self):
+                return {**result, **STEPS[step](ControlNode(self, task_vars or {}))}
         except SendCleanError as error:
             return {**result, "failed": True, "msg": getattr(error, "problems", str(error)), **error.details()}

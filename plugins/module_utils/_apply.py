@@ -117,9 +117,11 @@ def enforce(
     """
     bindings = file.read() if file else Bindings()
     if file and not check_mode and any(_may_bind(user, bindings) for user in wanted):
-        with file.lock():
+        with file.lock(optional=True):
             # The listing that a creation rests on must be as young as the lock.
             creation = _Creation(client, file, wanted, purge)
+            if any(creation.has_to_write(step) for step in creation.run.steps):
+                file.require_lock()
             run, going_on = creation.run, creation.give_aliases_their_users()
     else:
         listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [user.alias for user in wanted])
@@ -210,6 +212,10 @@ class _Creation:
             and wanted.smtp_user_name is None
             and wanted.alias not in self._bindings.aliases
         )
+
+    def has_to_write(self, step: Step) -> bool:
+        """Say whether the file has to change for a step."""
+        return step.plan.create or step.plan.binds or step.plan.wanted.alias in self._moves or self._is_begun(step.plan.wanted)
 
     def give_aliases_their_users(self) -> bool:
         """Bind what has to be bound; say whether to go on. What only the file has to learn comes before a call can fail."""

@@ -48,6 +48,10 @@ class BindingsFile:
         """Hold the account's lock. The kernel drops it when the process ends, however it ends."""
         return self._file.lock(self._lock_name, optional=optional)
 
+    def require_lock(self) -> None:
+        """Say why a lock that was optional could not be had, for who finds something to do under it."""
+        self._file.require_lock()
+
     def try_out(self) -> tuple[list[str], bool]:
         """Return why a change would fail, and whether another process is at work on the account. Leaves nothing behind."""
         return self._file.try_out(self._lock_name)

@@ -179,9 +179,13 @@ class DurableFile:
         finally:
             os.close(descriptor)
 
-    def _refuse_without_locks(self) -> None:
+    def require_lock(self) -> None:
+        """Say why a lock that was optional could not be had, for who finds something to do under it."""
         for problem in self._missing.values():
             raise problem
+
+    def _refuse_without_locks(self) -> None:
+        self.require_lock()
         if "" not in self._held:
             raise RuntimeError(f"{self._option} is changed without its lock")
         for name, descriptor in self._held.items():

@@ -97,15 +97,17 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
     names: dict[str, str] = {}
     moves = renames(wanted, bindings)
     bindings = bindings.with_moves(moves)
-    alike = twins((user.alias for user in wanted if user.alias is not None), (*bindings.aliases, *bindings.intents))
+    asked = dict.fromkeys(alias for user in wanted for alias in (user.alias, user.renamed_from) if alias is not None)
+    alike = twins(asked, (*bindings.aliases, *bindings.intents))
     # Users that are asked for by name come first, so that no alias whose creation was begun is given one of them.
     for index in sorted(range(len(wanted)), key=lambda index: wanted[index].smtp_user_name is None):
         user, found = wanted[index], problems[index]
         twice = [*_claim(aliases, user.alias, f'alias "{user.alias}"', user.place)]
         twice += _claim(aliases, user.renamed_from, f'alias "{user.renamed_from}"', user.place)
         found += twice
-        if user.alias in alike:
-            found.append(str(twin_problem("alias", user.alias, alike[user.alias])))
+        for option, alias in (("alias", user.alias), ("renamed_from", user.renamed_from)):
+            if alias in alike:
+                found.append(str(twin_problem(option, alias, alike[alias])))
         # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
         name = user.smtp_user_name
         try:
@@ -183,12 +185,26 @@ def plan_user(
     name = adopt or bound or wanted.smtp_user_name or ""
     user = listing.get(name)
     rename = moves.get(wanted.alias or "") if bound else None
+    if rename is not None:
+        _refuse_to_forget(wanted, listing, bindings, taken)
     if user is None:
         if wanted.state == "absent":
             return Plan(wanted, alias=wanted.alias, rename=rename)
-        raise _not_listed(wanted, bound, bindings)
+        raise _not_listed(wanted, rename, bound, bindings)
     alias = wanted.alias if adopt or bound else bindings.alias_of(name)
     return Plan(wanted, user=user, alias=alias, adopt=adopt, rename=rename, changes=differing(wanted, user))
+
+
+def _refuse_to_forget(wanted: Wanted, listing: Listing, bindings: Bindings, taken: Collection[str]) -> None:
+    """Refuse a rename to an alias for which somebody was created, it seems, who would be nobody's then."""
+    intent = bindings.intents.get(wanted.alias or "")
+    candidates = created_since(intent, listing, bindings, taken) if intent else []
+    if candidates:
+        raise RefusedError(
+            f'a creation for alias "{wanted.alias}" was begun and its answer lost: {", ".join(candidates)} may be its user, and '
+            f'renamed_from gives it that of "{wanted.renamed_from}". Bind {candidates[0]} to an alias of its own with '
+            "sendclean.email.smtp_bindings or acknowledge it, or take renamed_from out"
+        )
 
 
 def _plan_creation(wanted: Wanted) -> Plan:
@@ -207,28 +223,28 @@ def _adoptable(wanted: Wanted, listing: Listing, bindings: Bindings) -> str | No
     if name is None or (name not in listing and wanted.state == "absent"):
         return None
     if name not in listing:
-        raise _not_listed(wanted, None, bindings)
+        raise _not_listed(wanted, None, None, bindings)
     other = bindings.alias_of(name)
     if other is not None:
         raise RefusedError(f'smtp_user_name {name} already has the alias "{other}": a user has one alias, use that one')
     return name
 
 
-def _not_listed(wanted: Wanted, bound: str | None, bindings: Bindings) -> RefusedError:
+def _not_listed(wanted: Wanted, rename: str | None, bound: str | None, bindings: Bindings) -> RefusedError:
     if bound is None:
         return RefusedError(
             f"smtp_user_name {wanted.smtp_user_name} is not in the account. SendClean assigns names itself: "
             "to create a user, give an alias and both limits, and no smtp_user_name"
         )
-    return RefusedError(not_listed(str(wanted.alias), bound, bindings))
+    return RefusedError(not_listed(rename or str(wanted.alias), bound, bindings))
 
 
 def not_listed(alias: str, smtp_user_name: str, bindings: Bindings) -> str:
     """Return what every task says of a bound user whom the account does not list."""
     return (
         f'alias "{alias}" is bound to {smtp_user_name}, which SendClean does not list any more. The API has no delete, so '
-        "check owner_id and the base URL first. If the user is really gone, remove the binding and run again: it is the "
-        f'line "{alias}" under {bindings.place}'
+        "check owner_id and the base URL first. If the user is really gone, remove the binding and run again, with unbind of "
+        f'sendclean.email.smtp_bindings: it is the line "{alias}" under {bindings.place}'
     )
 
 

@@ -10,7 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ansible_collections.sendclean.email.plugins.module_utils._model import ENABLE, Bindings, Listing, Purge, User, Wanted
+from ansible_collections.sendclean.email.plugins.module_utils._model import (
+    DISABLE,
+    ENABLE,
+    Bindings,
+    Listing,
+    Purge,
+    User,
+    Wanted,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     Plan,
     may_be_of,
@@ -50,14 +58,16 @@ def plan_run(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings, pur
         warnings = [
             f"purge_exclude: {pattern} matches no user of the account" for pattern in purge.exclude if pattern not in matched
         ]
-    return AccountPlan(plans, [user.smtp_user_name for user in _strangers(plans, listing, bindings)], warnings)
+    named = {plan.user.smtp_user_name for plan in plans if plan.user}
+    strangers = (user.smtp_user_name for user in _strangers(plans, listing, bindings))
+    return AccountPlan(plans, [name for name in strangers if name not in named], warnings)
 
 
 def _strangers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> list[User]:
-    """Return the enabled users that nobody is bound to and no plan is about, by name."""
-    named = {plan.user.smtp_user_name for plan in plans if plan.user}
-    unnamed = (user for name, user in sorted(listing.items()) if name not in named)
-    return [user for user in unnamed if user.status == ENABLE and bindings.alias_of(user.smtp_user_name) is None]
+    """Return the users that nobody is bound to and that can send, by name. A status that is none of the API's does not say no."""
+    bound = {plan.user.smtp_user_name for plan in plans if plan.user and plan.alias is not None}
+    unbound = (user for name, user in sorted(listing.items()) if name not in bound and bindings.alias_of(name) is None)
+    return [user for user in unbound if user.status != DISABLE]
 
 
 # ---- who may be there already --------------------------------------------------------------------------------------
@@ -80,8 +90,7 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
     strangers = [
         user
         for user in _strangers(plans, listing, bindings)
-        if user.smtp_user_name not in bindings.known
-        and not any(may_be_of(begun, user) for begun in bindings.intents.values())
+        if user.smtp_user_name not in bindings.known and not any(may_be_of(begun, user) for begun in bindings.intents.values())
     ]
     alike: dict[tuple[int | None, int | None], list[str]] = {}
     for user in strangers:

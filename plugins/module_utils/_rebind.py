@@ -41,7 +41,7 @@ class Word:
 def rebind(client: Client, file: BindingsFile, word: Word, check_mode: bool) -> dict[str, Any]:
     """Do what is said, and return the task's result. Raises RefusedError with all that cannot be, and does nothing then."""
     asked = word.bind or word.unbind or word.acknowledge
-    with file.lock() if asked and not check_mode else contextlib.nullcontext():
+    with file.lock(optional=True) if asked and not check_mode else contextlib.nullcontext():
         before = file.read()
         listing = client.list_smtp() if check_mode else list_with_young(client, before, before.aliases)
         refuse(problems(word, listing, before))
@@ -59,7 +59,8 @@ def rebind(client: Client, file: BindingsFile, word: Word, check_mode: bool) -> 
 def problems(word: Word, listing: Listing, bindings: Bindings) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with what is said, each with its place."""
     taken: dict[str, str] = {}
-    for alias, other in twins(word.bind, (alias for alias in bindings.aliases if alias not in word.unbind)).items():
+    kept = [alias for alias in (*bindings.aliases, *bindings.intents) if alias not in word.unbind]
+    for alias, other in twins(word.bind, kept).items():
         yield "bindings", str(twin_problem("alias", alias, other))
     for alias, name in word.bind.items():
         place = f"bindings[{alias}]"

@@ -117,7 +117,8 @@ class ControlNode:
         context.become, context.connection, context.executable, context.shell = False, "local", _SHELL, None
         connection = connection_loader.get("ansible.builtin.local", context, None)
         connection.set_options(var_options={})
-        connection._shell.set_options(var_options={})
+        # That of the configuration is for other machines; this one is there for each run, and taken away after it.
+        connection._shell.set_options(var_options={}, direct={"remote_tmp": constants.DEFAULT_LOCAL_TMP})
         handler = action_loader.get(
             name if action_loader.has_plugin(name) else "ansible.legacy.normal",
             task=task,

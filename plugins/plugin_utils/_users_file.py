@@ -26,8 +26,12 @@ _LIMITS = ("total_limit", "hourly_limit")
 def users_file(host: str, users: Sequence[Mapping[str, Any]]) -> str:
     """Return the text. Raises RefusedError where a name is none that a text could hold."""
     lines = ["---", f"# The SMTP users of {_quoted(host)[1:-1]}, exported by sendclean.email.export."]
-    lines.append("smtp_users_list:" if users else "smtp_users_list: []")
+    lines.append("smtp_users_list:" if any(user["status"] is not None for user in users) else "smtp_users_list: []")
     for user in users:
+        if user["status"] is None:
+            # Written without a state, the user would be enabled.
+            lines.append(f"  # Left out, since SendClean shows no status that is known: {_quoted(user['smtp_user_name'])[1:-1]}")
+            continue
         fields = [f"{name}: {_unsafe(user[name])}" for name in ("alias", "smtp_user_name") if user[name] is not None]
         fields += ["state: absent"] if user["status"] == "Disable" else []
         fields += [f"{limit}: {user[limit]}" for limit in _LIMITS if user[limit]]
