@@ -48,6 +48,8 @@ def lay_out(project: Project, service: Service) -> None:
         # Which finds nothing in an account that is held to what was exported.
         variables["smtp_users_purge"] = variables["smtp_users_owner_id"] != "empty"
     hosts["overwritten"]["smtp_users_export_overwrite"] = True
+    # A limit that is not shown is not exported, so that the defaults would count for it.
+    del hosts["limitless"]["smtp_users_defaults"]
     project.write_hosts(hosts)
     (project.folder / "inventory" / "host_vars").mkdir()
     project.write_bindings({"strange": {"aliases": ALIASES}})

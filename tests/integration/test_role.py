@@ -125,7 +125,7 @@ def test_what_is_wrong_is_named_before_any_call_and_stops_no_other_account(proje
 def test_limits_come_from_the_entry_then_from_the_defaults_and_a_purge_disables_the_rest(
     project: Project, service: Service
 ) -> None:
-    """A limit that is null is left alone, as are users that the purge excludes, and those that no alias was ever bound to."""
+    """A limit that is null is not given. Users that the purge excludes, or that have no alias, are left alone."""
     project.write_bindings({OWNER_ID: {"aliases": {"former": "smtp5", "spared": "smtp91"}}})
     for name in ("smtp1", "smtp2", "smtp3", "smtp4", "smtp5", "smtp6", "smtp91"):
         service.create_user(OWNER_ID, smtp_user_name=name, total_limit=7, hourly_limit=7)
@@ -150,7 +150,7 @@ def test_limits_come_from_the_entry_then_from_the_defaults_and_a_purge_disables_
     assert held == {
         "smtp1": ("Enable", 50, 5),
         "smtp2": ("Enable", 1000, 5),
-        "smtp3": ("Enable", 7, 5),
+        "smtp3": ("Enable", 50, 5),
         "smtp4": ("Disable", 7, 7),
         "smtp5": ("Disable", 7, 7),
         "smtp6": ("Enable", 7, 7),
