@@ -97,17 +97,20 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
     names: dict[str, str] = {}
     moves = renames(wanted, bindings)
     bindings = bindings.with_moves(moves)
-    asked = dict.fromkeys(alias for user in wanted for alias in (user.alias, user.renamed_from) if alias is not None)
-    alike = twins(asked, (*bindings.aliases, *bindings.intents))
+    known = (*bindings.aliases, *bindings.intents)
+    alike = twins((user.alias for user in wanted if user.alias is not None), known)
+    alike_before = twins((user.renamed_from for user in wanted if user.renamed_from is not None), known)
     # Users that are asked for by name come first, so that no alias whose creation was begun is given one of them.
     for index in sorted(range(len(wanted)), key=lambda index: wanted[index].smtp_user_name is None):
         user, found = wanted[index], problems[index]
         twice = [*_claim(aliases, user.alias, f'alias "{user.alias}"', user.place)]
         twice += _claim(aliases, user.renamed_from, f'alias "{user.renamed_from}"', user.place)
         found += twice
-        for option, alias in (("alias", user.alias), ("renamed_from", user.renamed_from)):
-            if alias in alike:
-                found.append(str(twin_problem(option, alias, alike[alias])))
+        if user.alias in alike:
+            found.append(str(twin_problem("alias", user.alias, alike[user.alias])))
+        # To be written in another way is a rename, too.
+        if user.renamed_from and alike_before.get(user.renamed_from, user.alias) != user.alias:
+            found.append(str(twin_problem("renamed_from", user.renamed_from, alike_before[user.renamed_from])))
         # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
         name = user.smtp_user_name
         try:
@@ -243,8 +246,8 @@ def not_listed(alias: str, smtp_user_name: str, bindings: Bindings) -> str:
     """Return what every task says of a bound user whom the account does not list."""
     return (
         f'alias "{alias}" is bound to {smtp_user_name}, which SendClean does not list any more. The API has no delete, so '
-        "check owner_id and the base URL first. If the user is really gone, remove the binding and run again, with unbind of "
-        f'sendclean.email.smtp_bindings: it is the line "{alias}" under {bindings.place}'
+        "check owner_id and the base URL first. If the user is really gone, remove the binding and run again: it is the "
+        f'line "{alias}" under {bindings.place}, and unbind of sendclean.email.smtp_bindings removes it'
     )
 
 

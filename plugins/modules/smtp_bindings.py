@@ -158,7 +158,7 @@ error:
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
@@ -176,9 +176,10 @@ from ansible_collections.sendclean.email.plugins.module_utils._rebind import Wor
 
 def work(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
     """Do what is said about the bindings, and return the task's result."""
-    assert file is not None  # bindings_path is required
     refuse_values(binding_problems(params["bindings"]))
-    return rebind(client, file, Word(params["bindings"], params["unbind"], params["acknowledge"]), check_mode)
+    word = Word(params["bindings"], params["unbind"], params["acknowledge"])
+    # There is a file, since bindings_path is required.
+    return rebind(client, cast(BindingsFile, file), word, check_mode)
 
 
 def main() -> None:

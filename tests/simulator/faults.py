@@ -65,7 +65,6 @@ class Fault:
         if self.kind == "wrong_listing" and self.call != "listSmtp":
             raise ValueError("wrong_listing is for listSmtp only")
 
-
     @property
     def changes(self) -> Mapping[str, Any]:
         """The settings that are others for the calls that are hit."""

@@ -63,6 +63,7 @@ NO_MESSAGES = {
     "# The SMTP users of <host>, exported by sendclean.email.export",
     "smtp_users_list: []",
     "state: absent",
+    "# Left out, since SendClean shows no status that is known: <user>",
     # What <which> and <where> stand for.
     "a line break",
     "a control character",

@@ -22,7 +22,7 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     read_bindings,
     write_bindings,
 )
-from simulator import RunningServer, Service
+from simulator import RunningServer, Service, Settings
 
 LIMITS = {"total_limit": 1000, "hourly_limit": 100}
 OTHER_LIMITS = {"total_limit": 5, "hourly_limit": 5}
@@ -163,15 +163,24 @@ def test_who_does_not_look_like_the_one_to_be_created_is_no_hindrance(look: dict
     passed(service, team, users=[*USERS, {"alias": "more", **OTHER_LIMITS}])
 
 
-def test_who_is_acknowledged_or_asked_for_by_name_is_no_hindrance(
+def test_who_is_acknowledged_or_adopted_is_no_hindrance(
     team: Run, service: Service, run_module: RunModule, bindings_path: Path
 ) -> None:
-    for name in ("smtp92", "smtp93"):
+    for name in ("smtp92", "smtp93", "smtp94"):
         service.create_user(OWNER, smtp_user_name=name, **OTHER_LIMITS)
-    users = [*USERS, {"alias": "more", **OTHER_LIMITS}, {"smtp_user_name": "smtp93"}]
-    refused(service, team, "smtp92 may be its user", users=users)
-    run_module("smtp_bindings", bindings_path=str(bindings_path), acknowledge=["smtp92"])
+    more = [*USERS, {"alias": "more", **OTHER_LIMITS}]
+    # To be named is not to be bound: a list that names the user may be older than the file, too.
+    users = [*more, {"smtp_user_name": "smtp93"}, {"alias": "most", "smtp_user_name": "smtp94"}]
+    refused(service, team, "smtp92, smtp93 may be its user", users=users)
+    run_module("smtp_bindings", bindings_path=str(bindings_path), acknowledge=["smtp92", "smtp93"])
     passed(service, team, users=users)
+
+
+def test_a_status_that_is_none_of_the_api_s_does_not_say_that_the_user_cannot_send(team: Run, service: Service) -> None:
+    service.create_user(OWNER, smtp_user_name="smtp92", **OTHER_LIMITS)
+    service.settings = Settings(listing_fields={"smtp92": {"status": "Active"}})
+    refused(service, team, "smtp92 may be its user", users=[*USERS, {"alias": "more", **OTHER_LIMITS}])
+    assert team()["unclaimed"] == ["smtp90", "smtp91", "smtp92"]
 
 
 def test_several_with_the_same_limits_are_created_in_one_run(team: Run, service: Service) -> None:
@@ -209,6 +218,32 @@ def test_a_rename_that_nobody_said_is_refused_where_it_would_disable_the_user(te
 )
 def test_a_rename_that_leaves_a_doubt_is_refused(users: list[dict[str, Any]], words: str, team: Run, service: Service) -> None:
     refused(service, team, words, users=users)
+
+
+def test_the_former_alias_in_another_spelling_is_refused_and_a_new_spelling_is_a_rename(
+    team: Run, service: Service, run_module: RunModule, bindings_path: Path
+) -> None:
+    names = read_bindings_of(bindings_path)
+    run_module("smtp_bindings", bindings_path=str(bindings_path), unbind=["news"], bindings={"caf\u00e9": names["news"]})
+    service.clear_log()
+    refused(service, team, "looks the same", users=[*USERS[:2], {"alias": "new", "renamed_from": "cafe\u0301", **OTHER_LIMITS}])
+    passed(service, team, users=[*USERS[:2], {"alias": "cafe\u0301", "renamed_from": "caf\u00e9"}])
+
+
+def test_a_rename_forgets_nobody_whose_creation_was_begun(
+    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    service.create_user(OWNER, 7, 7, smtp_user_name="smtp1")
+    begun = {"new": {"smtp_user_names": ["smtp1"], **LIMITS}}
+    write_bindings(bindings_path, server.base_url, aliases={"old": "smtp1"}, intents=begun)
+    options = {"alias": "new", "renamed_from": "old", "bindings_path": str(bindings_path)}
+    orphan = service.create_user(OWNER, **LIMITS).smtp_user_name
+    for check in (True, False):
+        ended = run_module("smtp_user", check=check, **options)
+        assert ended.failed and f"{orphan} may be its user" in ended.msg
+    # Where nobody was made, there is nobody to forget.
+    service.remove_user(OWNER, orphan)
+    assert run_module("smtp_user", **options)["smtp_user"]["smtp_user_name"] == "smtp1"
 
 
 @pytest.mark.parametrize(

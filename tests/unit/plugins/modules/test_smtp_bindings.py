@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,39 @@ def test_what_is_no_name_is_refused_before_any_call(
     refused = run_module("smtp_bindings", bindings_path=str(bindings_path), **options)
     assert refused.failed and text in refused.msg
     assert made(account) == {}
+
+
+def test_who_is_begun_may_not_be_bound_in_another_spelling(
+    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    service.create_user(OWNER, smtp_user_name="smtp1")
+    write_bindings(bindings_path, server.base_url, intents={"caf\u00e9": BEGUN})
+    refused = run_module("smtp_bindings", bindings_path=str(bindings_path), bindings={"cafe\u0301": "smtp1"})
+    assert refused.failed and "looks the same" in refused.msg
+
+
+def test_who_has_nothing_to_write_needs_no_folder_to_write_to(
+    account: Service, run_module: RunModule, bindings_path: Path, read_only: Callable[[Path], None]
+) -> None:
+    read_only(bindings_path.parent)
+    options = {"bindings_path": str(bindings_path)}
+    assert run_module("smtp_bindings", bindings={"billing": "smtp1"}, unbind=["nobody"], **options)["changed"] is False
+    gone = {"alias": "x", "smtp_user_name": "smtp404", "state": "absent"}
+    assert run_module("smtp_user", **gone, **options)["changed"] is False
+    assert run_module("smtp_users", users=[gone], **options)["changed"] is False
+    made(account)
+    # Who has something to write is told before a call that writes.
+    for module, asked in (
+        ("smtp_bindings", {"bindings": {"ops": "smtp3"}}),
+        ("smtp_user", {"alias": "x", "smtp_user_name": "smtp3", "state": "absent"}),
+        (
+            "smtp_users",
+            {"users": [{"alias": "x", "total_limit": 1, "hourly_limit": 1}, {"smtp_user_name": "smtp2", "total_limit": 7}]},
+        ),
+    ):
+        refused = run_module(module, **asked, **options)
+        assert refused.failed and "bindings_path cannot be written" in refused.msg
+    assert made(account) == {"listSmtp": 3}
 
 
 def test_a_file_that_is_not_there_yet_is_made_by_the_first_word(

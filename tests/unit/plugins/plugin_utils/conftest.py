@@ -34,7 +34,7 @@ def look(server: RunningServer, bindings_path: Path) -> Callable[..., Facts]:
     from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import examine
     from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, TOKEN
 
-    def run(secrets: Any = SECRETS, environment: Mapping[str, str] | None = None, sources: Any = (), **variables: Any) -> Facts:
+    def run(secrets: Any = None, environment: Mapping[str, str] | None = None, sources: Any = (), **variables: Any) -> Facts:
         given = {"owner_id": OWNER, "token": TOKEN, "api_url": server.base_url, "bindings_path": str(bindings_path), "timeout": 5}
         given = {f"smtp_users_{name}": value for name, value in {**given, **variables}.items() if value is not None}
 
@@ -56,7 +56,7 @@ def look(server: RunningServer, bindings_path: Path) -> Callable[..., Facts]:
             environment=environ,
             omit=object(),
             given=lambda names: {"ansible_inventory_sources": list(sources)},
-            action=SimpleNamespace(_loader=SimpleNamespace(_vault=SimpleNamespace(secrets=secrets))),
+            action=SimpleNamespace(_loader=SimpleNamespace(_vault=SimpleNamespace(secrets=SECRETS if secrets is None else secrets))),
         )
         return examine(node, "production", converted)
 

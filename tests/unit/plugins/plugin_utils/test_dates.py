@@ -10,7 +10,7 @@ import datetime
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.plugin_utils._dates import dates
+from ansible_collections.sendclean.email.plugins.plugin_utils._dates import unspeakable
 
 DAY = datetime.date(2026, 1, 31)
 
@@ -26,4 +26,12 @@ DAY = datetime.date(2026, 1, 31)
     ],
 )
 def test_dates_are_found_with_their_places(value: Any, places: list[str]) -> None:
-    assert list(dates("", value)) == places
+    assert list(unspeakable("", value)) == [f"{place} is a date in YAML: put it in quotes" for place in places]
+
+
+@pytest.mark.parametrize("name", [True, None, 7, 1.5, DAY])
+def test_names_that_are_no_text_are_found(name: Any) -> None:
+    """JSON makes "true", "null", "7" of them, which would be an alias."""
+    assert list(unspeakable("", {"bindings": {name: "smtp1", "a": "smtp2"}})) == [
+        f"bindings.{name} has a name that is no string: put it in quotes"
+    ]

@@ -58,7 +58,7 @@ def action_with(arguments: dict[str, Any], variables: dict[str, Any], check: boo
     known = {name: trust_as_template(value) if isinstance(value, str) else value for name, value in variables.items()}
     task = Task.load({"action": "sendclean.email._smtp_users", "check_mode": check}, loader=loader)
     task.args = arguments
-    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
+    connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None, env_prefix=lambda **variables: ""))
     return ActionModule(task, connection, None, loader, Templar(loader, variables=known), plugins), known
 
 
@@ -328,7 +328,8 @@ def test_a_module_and_an_action_are_run_here_as_the_caller(python: str | None, m
     ((name, context), _other) = contexts
     assert (name, context.connection, context.become, context.executable) == ("ansible.builtin.local", "local", False, "/bin/sh")
     # Nothing of the task's variables.
-    assert options == [{"var_options": {}}] * 4
+    own_folder = {"var_options": {}, "direct": {"remote_tmp": constants.DEFAULT_LOCAL_TMP}}
+    assert options == [{"var_options": {}}, own_folder] * 2
     assert (action._task.become, action._task.delegate_to) == (True, "remote")
 
 
