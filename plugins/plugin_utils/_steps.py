@@ -135,7 +135,8 @@ def rotate(node: ControlNode) -> dict[str, Any]:
         "failure": _failure(
             [reset["msg"] for reset in resets if reset.get("failed")], leaked_and_kept(values, account["smtp_users"])
         ),
-        "ansible_facts": {"smtp_users_rotated": sorted(rotated)},
+        # Later tasks act on it: a dry run has given nobody another password.
+        "ansible_facts": {"smtp_users_rotated": [] if node.check_mode else sorted(rotated)},
     }
 
 

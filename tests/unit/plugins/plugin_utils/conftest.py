@@ -51,12 +51,13 @@ def look(server: RunningServer, bindings_path: Path) -> Callable[..., Facts]:
                     raise RoleError([f"smtp_users_{name} cannot be evaluated"])
             return _role.converted(given, kinds)
 
+        vault = SimpleNamespace(secrets=SECRETS if secrets is None else secrets)
         node: Any = SimpleNamespace(
             variables={"ansible_version": {"full": "2.19.0"}},
             environment=environ,
             omit=object(),
             given=lambda names: {"ansible_inventory_sources": list(sources)},
-            action=SimpleNamespace(_loader=SimpleNamespace(_vault=SimpleNamespace(secrets=SECRETS if secrets is None else secrets))),
+            action=SimpleNamespace(_loader=SimpleNamespace(_vault=vault)),
         )
         return examine(node, "production", converted)
 

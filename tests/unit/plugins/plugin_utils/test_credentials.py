@@ -222,8 +222,8 @@ def test_all_with_an_alias_are_kept() -> None:
 
 GONE = (
     'alias "gone" is bound to smtp99, which SendClean does not list any more. The API has no delete, so check owner_id and the '
-    'base URL first. If the user is really gone, remove the binding and run again: it is the line "gone" under aliases in a file, '
-    "and unbind of sendclean.email.smtp_bindings removes it"
+    'base URL first. If the user is really gone, remove the binding and run again: it is the line "gone" under aliases in a '
+    "file, and unbind of sendclean.email.smtp_bindings removes it"
 )
 
 

@@ -217,6 +217,7 @@ def test_a_dry_run_keeps_nothing_after_its_resets(step: Step) -> None:
     assert [name for name, _arguments in calls] == ["smtp_credentials", "smtp_user_info", "smtp_password_reset"]
     assert calls[2][1]["max_age_days"] == 8.0
     assert "(in the real run)" in result["told"]
+    assert result["ansible_facts"] == {"smtp_users_rotated": []}
 
 
 @pytest.mark.parametrize(
