@@ -177,8 +177,12 @@ def _who_is_who(node: ControlNode, values: Mapping[str, Any]) -> Found:
         if not isinstance(variables, Mapping) or "smtp_users_list" not in variables:
             raise OptionError("smtp_users_recover_path", f"has no smtp_users_list: {place}. Give one of sendclean.email.export")
         return in_list(place, variables["smtp_users_list"])
-    option = "smtp_users_credentials_file"
+    option, listed = "smtp_users_credentials_file", node.given(["smtp_users_list"]).get("smtp_users_list")
     if "credentials_file" not in values:
+        # What sendclean.email.export has written may be the list of the inventory.
+        found = in_list("smtp_users_list", listed) if listed else None
+        if found and found.bindings:
+            return found
         raise OptionError(option, "or smtp_users_recover_path must be given: one of them says which user each alias had")
     place, variable = values["credentials_file"], values.get("credentials_variable", "smtp_credentials")
     try:
@@ -189,7 +193,7 @@ def _who_is_who(node: ControlNode, values: Mapping[str, Any]) -> Found:
     credentials = parse(place, text, variable, option).credentials
     if credentials is None:
         raise OptionError(option, f"has no {variable}: {place}. Check smtp_users_credentials_variable")
-    return in_credentials(credentials, listed_aliases(_told(node).get("list")))
+    return in_credentials(credentials, listed_aliases(listed))
 
 
 def acknowledge(node: ControlNode) -> dict[str, Any]:

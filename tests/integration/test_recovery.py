@@ -89,7 +89,14 @@ def test_the_guide_leads_back_from_each_loss(project: Project, service: Service)
     assert run.changed == 2
 
 
-@pytest.mark.parametrize("source", ["", "-e smtp_users_recover_path={folder}/smtp_users.production.yml"], ids=["file", "list"])
+SOURCES = {
+    "file": "",
+    "list": "-e smtp_users_recover_path={folder}/smtp_users.production.yml",
+    "list of the inventory": "-e @{folder}/smtp_users.production.yml -e smtp_users_credentials_file=",
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_what_was_lost_is_recovered_from_what_lies_beside_it(source: str, project: Project, service: Service, kept: Path) -> None:
     before = aliases(project)
     project.run("ansible-playbook -i inventory sendclean.email.export").succeeded()
