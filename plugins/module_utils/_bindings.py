@@ -14,7 +14,7 @@ import contextlib
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -118,11 +118,13 @@ class BindingsFile:
 
         self._change(change)
 
-    def rebind(self, bind: Mapping[str, str], unbind: Iterable[str], acknowledge: Iterable[str]) -> None:
+    def rebind(self, bind: Mapping[str, str], unbind: Sequence[str], acknowledge: Iterable[str]) -> None:
         """Make durable, in one write, what aliases mean by a person's word, and which users are somebody else's."""
 
         def change(section: dict[str, Any]) -> None:
             freed = [section["aliases"].pop(alias) for alias in unbind if alias in section["aliases"]]
+            for alias in unbind:
+                section["intents"].pop(alias, None)
             for intent in section["intents"].values():
                 # They were there before: no creation that is open has made them.
                 intent["smtp_user_names"] = sorted({*intent["smtp_user_names"], *freed})

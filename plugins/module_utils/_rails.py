@@ -58,16 +58,17 @@ def plan_run(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings, pur
         warnings = [
             f"purge_exclude: {pattern} matches no user of the account" for pattern in purge.exclude if pattern not in matched
         ]
-    named = {plan.user.smtp_user_name for plan in plans if plan.user}
-    strangers = (user.smtp_user_name for user in _strangers(plans, listing, bindings))
-    return AccountPlan(plans, [name for name in strangers if name not in named], warnings)
+    return AccountPlan(plans, [user.smtp_user_name for user in _strangers(plans, listing, bindings)], warnings)
 
 
 def _strangers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> list[User]:
-    """Return the users that nobody is bound to and that can send, by name. A status that is none of the API's does not say no."""
-    bound = {plan.user.smtp_user_name for plan in plans if plan.user and plan.alias is not None}
-    unbound = (user for name, user in sorted(listing.items()) if name not in bound and bindings.alias_of(name) is None)
-    return [user for user in unbound if user.status != DISABLE]
+    """Return the users that nobody is bound to, no plan is about, and that can send, by name.
+
+    A status that is none of the API's does not say that one cannot. Who is asked for by name is no other entry's user.
+    """
+    named = {plan.user.smtp_user_name for plan in plans if plan.user}
+    unnamed = (user for name, user in sorted(listing.items()) if name not in named)
+    return [user for user in unnamed if user.status != DISABLE and bindings.alias_of(user.smtp_user_name) is None]
 
 
 # ---- who may be there already --------------------------------------------------------------------------------------
@@ -87,17 +88,19 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
             f"{_ways_on(bindings)}",
         )
         return
-    strangers = [
-        user
-        for user in _strangers(plans, listing, bindings)
-        if user.smtp_user_name not in bindings.known and not any(may_be_of(begun, user) for begun in bindings.intents.values())
-    ]
-    alike: dict[tuple[int | None, int | None], list[str]] = {}
-    for user in strangers:
-        alike.setdefault((user.total_limit, user.hourly_limit), []).append(user.smtp_user_name)
+    alike: dict[tuple[int | None, int | None], list[User]] = {}
+    for user in _strangers(plans, listing, bindings):
+        if user.smtp_user_name not in bindings.known:
+            alike.setdefault((user.total_limit, user.hourly_limit), []).append(user)
+    # Creations that were begun and are not settled by this run. Each may have made one user, and no more.
+    settled = {plan.wanted.alias for plan in plans if plan.adopt}
+    begun = [intent for alias, intent in bindings.intents.items() if alias not in settled]
     for plan in creations:
-        names = alike.get((plan.wanted.total_limit, plan.wanted.hourly_limit))
-        if names:
+        users = alike.get((plan.wanted.total_limit, plan.wanted.hourly_limit), [])
+        made = [intent for intent in begun if any(may_be_of(intent, user) for user in users)]
+        possible = [user for user in users if any(may_be_of(intent, user) for intent in made)]
+        if len(users) > min(len(made), len(possible)):
+            names = [user.smtp_user_name for user in users]
             yield (
                 plan.wanted.place,
                 f'nobody is created for alias "{plan.wanted.alias}": {_some(names)} may be its user, enabled, with just these '
@@ -151,6 +154,9 @@ def purge_problems(
             f"is refused with purge_scope account, since {bindings.path} binds nobody of the account: all users but those that "
             f"users names would be disabled. {_ways_on(bindings)}",
         )
+        return
+    if not any(plan.user or plan.create for plan in plans):
+        yield "purge", "is refused while users names nobody of the account: it would disable every user that may be purged"
         return
     names = [plan.user.smtp_user_name for plan in purged if plan.user]
     enabled = sum(1 for user in listing.values() if user.status == ENABLE)

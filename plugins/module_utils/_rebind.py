@@ -30,10 +30,16 @@ class Word:
     def applied_to(self, bindings: Bindings) -> Bindings:
         """Return the bindings as they are then."""
         aliases = {alias: name for alias, name in bindings.aliases.items() if alias not in self.unbind}
+        # They were there before: no creation that is open has made them.
+        freed = {*bindings.aliases.values()} - {*aliases.values()}
         return replace(
             bindings,
             aliases={**aliases, **self.bind},
-            intents={alias: intent for alias, intent in bindings.intents.items() if alias not in self.bind},
+            intents={
+                alias: replace(intent, smtp_user_names=intent.smtp_user_names | freed)
+                for alias, intent in bindings.intents.items()
+                if alias not in self.bind and alias not in self.unbind
+            },
             known=(bindings.known | {*self.acknowledge}) - {*self.bind.values()},
         )
 
@@ -46,7 +52,7 @@ def rebind(client: Client, file: BindingsFile, word: Word, check_mode: bool) -> 
         listing = client.list_smtp() if check_mode else list_with_young(client, before, before.aliases)
         refuse(problems(word, listing, before))
         after = word.applied_to(before)
-        changed = (after.aliases, after.known) != (before.aliases, before.known)
+        changed = (after.aliases, after.known, after.intents.keys()) != (before.aliases, before.known, before.intents.keys())
         if changed and not check_mode:
             file.rebind(word.bind, word.unbind, word.acknowledge)
     return {
@@ -109,4 +115,4 @@ def shown(listing: Listing, bindings: Bindings) -> dict[str, Any]:
 
 
 def _facts(bindings: Bindings) -> dict[str, Any]:
-    return {"bindings": dict(bindings.aliases), "known": sorted(bindings.known)}
+    return {"bindings": dict(bindings.aliases), "known": sorted(bindings.known), "begun": sorted(bindings.intents)}

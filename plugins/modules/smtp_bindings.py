@@ -47,6 +47,7 @@ options:
   unbind:
     description:
       - Aliases whose bindings are removed, also of users that are not listed any more. The users stay as they are.
+      - A creation that was begun for such an alias is over with that. Whom it may have made stays in RV(unclaimed).
       - An alias that is not bound is no error.
     type: list
     elements: str

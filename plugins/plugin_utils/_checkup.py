@@ -36,7 +36,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._module import CON
 from ansible_collections.sendclean.email.plugins.module_utils._options import Connection, connection_from
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
-from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import compare, parse, select
+from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import compare, forgotten, parse, select
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import Facts, FileFacts
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import is_report, whole_report
 from ansible_collections.sendclean.email.plugins.plugin_utils._spelling import spelling
@@ -184,23 +184,24 @@ def _credentials(checkup: Checkup) -> None:
     path = checkup.values.get("credentials_file")
     if path is None:
         return
-    file = DurableFile(path, "dest", CredentialsError)
+    option = "smtp_users_credentials_file"
+    file = DurableFile(path, option, CredentialsError)
     problems = [*_inside_an_inventory(checkup, path)]
 
     def read() -> None:
         content = file.read()
         # Asked for before there is a file, too: the run that makes it needs them.
-        secrets = secrets_of(checkup.node.action._loader)
-        text, key = ("", None) if content is None else decrypt(path, content, secrets)
+        secrets = secrets_of(checkup.node.action._loader, option)
+        text, key = ("", None) if content is None else decrypt(path, content, secrets, option)
         choose(secrets, checkup.values.get("credentials_vault_id"), key)
-        checkup.facts.update(_compared(checkup, path, text))
+        checkup.facts.update(_compared(checkup, path, text, option))
 
     tried = _tried(path, file.try_out, read)
     checkup.facts["credentials_file"] = FileFacts(path, tried.there, [*problems, *tried.problems], tried.busy)
 
 
-def _compared(checkup: Checkup, path: str, text: str) -> dict[str, Any]:
-    stored = parse(path, text, checkup.values.get("credentials_variable", "smtp_credentials")).credentials or {}
+def _compared(checkup: Checkup, path: str, text: str, option: str) -> dict[str, Any]:
+    stored = parse(path, text, checkup.values.get("credentials_variable", "smtp_credentials"), option).credentials or {}
     listing, bindings = checkup.facts.get("listing"), checkup.facts.get("bindings")
     if listing is None or bindings is None:
         return {}
@@ -208,7 +209,11 @@ def _compared(checkup: Checkup, path: str, text: str) -> dict[str, Any]:
     users = {alias: name for alias, name in bindings.aliases.items() if name in listing}
     unlisted = {alias: stored[alias] for alias in bindings.aliases.keys() - users.keys() if alias in stored}
     selection = select(users, listing, stored, {})
-    return {"difference": compare(stored, {**selection.credentials, **unlisted}), "mute": selection.mute}
+    return {
+        "difference": compare(stored, {**selection.credentials, **unlisted}),
+        "mute": selection.mute,
+        "forgotten": forgotten(stored, users, listing, bindings),
+    }
 
 
 def _inside_an_inventory(checkup: Checkup, path: str) -> Iterator[str]:

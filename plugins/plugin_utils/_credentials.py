@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import yaml
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CredentialsError, RefusedError
-from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
+from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, Bindings, Listing
 from ansible_collections.sendclean.email.plugins.module_utils._planner import not_listed
 
 _MAP, _STR = "tag:yaml.org,2002:map", "tag:yaml.org,2002:str"
@@ -116,6 +116,23 @@ def wanted_users(
     if problems:
         raise RefusedError("\n".join(problems))
     return names
+
+
+def forgotten(stored: Credentials, users: Mapping[str, str | None], listing: Listing, bindings: Bindings) -> dict[str, str]:
+    """Return which users, by their aliases, would be lost with their entries, though they can send and nobody is bound to them.
+
+    So does a bindings file look that is an old one or another account's. Who is acknowledged or disabled may go.
+    """
+    names = {key: fields["smtp_user_name"] for key, fields in stored.items() if key != fields["smtp_user_name"]}
+    return {
+        key: name
+        for key, name in sorted(names.items())
+        if users.get(key, "") != name
+        and name in listing
+        and listing[name].status != DISABLE
+        and bindings.alias_of(name) is None
+        and name not in bindings.known
+    }
 
 
 def select(users: Mapping[str, str | None], listing: Listing, stored: Credentials, answered: Mapping[str, str]) -> Selection:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class Facts:
     # What the file has of what is in force, and of whom the account shows no password.
     difference: Difference | None = None
     mute: Sequence[str] = ()
+    # Whom it has by an alias that nobody is bound to, though they can send: the bindings file may be an old one.
+    forgotten: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _of_bindings(facts: Facts) -> Iterator[Finding]:
     if strangers and not bindings.knows_somebody and not facts.adopted & facts.listing.keys():
         yield _nobody_known(file, bindings, strangers)
     else:
-        yield from _of_users(users)
+        yield from _of_users(users, set(facts.forgotten.values()))
         if not file.there:
             yield Finding("no_bindings_yet", f"{file.path} is not there yet", "the first run makes it", False)
     if users.odd:
@@ -162,9 +164,11 @@ def _nobody_known(file: FileFacts, bindings: Bindings, strangers: Sequence[str])
     )
 
 
-def _of_users(users: Users) -> Iterator[Finding]:
+def _of_users(users: Users, forgotten: Collection[str]) -> Iterator[Finding]:
     if users.unclaimed:
         advice = "adopt them or disable them; if they are somebody else's, run sendclean.email.acknowledge"
+        if users.unclaimed and set(users.unclaimed) <= forgotten:
+            advice = "the credentials file has them by their aliases: restore the bindings file or run sendclean.email.recover"
         text = f"nobody has claimed {_names(users.unclaimed)}, enabled"
         yield Finding("unclaimed", text, advice, count=len(users.unclaimed))
     if users.unlisted:
@@ -183,7 +187,8 @@ def _begun(alias: str, age: float | None, candidates: Sequence[str], busy: bool)
             f"{text}; {_names(candidates)} could be its user",
             "choose one, and give it once as smtp_user_name beside the alias",
         )
-    return Finding("begun", text, "run the task for the alias again, which settles it")
+    advice = "run the task for the alias again, which settles it, or unbind the alias with sendclean.email.smtp_bindings"
+    return Finding("begun", text, advice)
 
 
 def _of_credentials(facts: Facts) -> Iterator[Finding]:
@@ -204,7 +209,13 @@ def _of_credentials(facts: Facts) -> Iterator[Finding]:
         count = len(difference.added) + len(difference.updated) + len(difference.removed)
         there = "does not hold what is in force" if file.there else "is not there"
         text = f"{file.path} {there} ({'; '.join(lines)})"
-        yield Finding("credentials_stale", text, "run sendclean.email.enforce, which keeps it", count=count)
+        advice = "run sendclean.email.enforce, which keeps it"
+        if facts.forgotten:
+            advice = (
+                f"{_names(list(facts.forgotten))} can send and are bound to nobody: restore the bindings file or run "
+                "sendclean.email.recover; if they are to go, disable or acknowledge them"
+            )
+        yield Finding("credentials_stale", text, advice, count=count)
     if facts.mute:
         yield Finding(
             "no_password_shown",

@@ -199,15 +199,17 @@ def _who_is_who(node: ControlNode, values: Mapping[str, Any]) -> Found:
 def acknowledge(node: ControlNode) -> dict[str, Any]:
     """Say of the users whom nobody has claimed that they are somebody else's."""
     values = _values(node, {**_role.ACCOUNT, **_role.ACKNOWLEDGE})
+    # Blank, it does not stand for everybody: nobody would be created again who is acknowledged by mistake.
+    chosen = "smtp_users_acknowledge_names" in node.variables
+    if chosen and not values.get("acknowledge_names"):
+        raise OptionError("smtp_users_acknowledge_names", "is empty: name somebody or leave it out")
     connection = _role.connection_of(values)
     account = node.run("sendclean.email.smtp_bindings", connection)
     if account.get("failed"):
         return account
     names, possible = nobodys_users(account)
-    if "acknowledge_names" in values:
+    if chosen:
         names, possible = values["acknowledge_names"], []
-        if not names:
-            raise OptionError("smtp_users_acknowledge_names", "is empty: name somebody or leave it out")
     if names:
         account = node.run("sendclean.email.smtp_bindings", {**connection, "acknowledge": names})
         if account.get("failed"):

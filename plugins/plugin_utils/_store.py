@@ -28,6 +28,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._credentials impor
     Credentials,
     Selection,
     compare,
+    forgotten,
     parse,
     select,
     wanted_users,
@@ -116,6 +117,14 @@ def _select(listing: Listing, bindings: Bindings, stored: Credentials, params: M
         raise RefusedError(
             f"bindings_path has no alias for this account, which would remove all users from {variable} in dest: "
             "check bindings_path and owner_id. If that is meant, remove dest"
+        )
+    lost = forgotten(stored, users, listing, bindings) if params["bindings_path"] else {}
+    if lost:
+        entries = ", ".join(f"{key} ({name})" for key, name in lost.items())
+        raise RefusedError(
+            f"{variable} in dest has {entries}, enabled in the account and bound to nobody in bindings_path: nothing was "
+            f"written. If {bindings.path} is an old one or another account's, restore it or run the playbook "
+            "sendclean.email.recover. If they are to go, disable them, or acknowledge them with sendclean.email.smtp_bindings"
         )
     selection = select(users, listing, stored, params["answered_passwords"])
     if selection.mute and (aliases or names or len(selection.mute) == len(users)):

@@ -191,6 +191,7 @@ def test_a_mistake_in_a_variable_is_an_error_of_every_entry_point(mistake: str, 
 def test_a_blank_answer_counts_as_not_given(blank: Any, project: Project, service: Service) -> None:
     """As AWX passes it on from a survey: it is in the extra variables, and wins over all."""
     service.create_user(OWNER_ID, smtp_user_name="smtp-of-nobody")
+    project.write_bindings({OWNER_ID: {"known": ["smtp-of-nobody"]}})
     users = [{"alias": "billing", "total_limit": 100, "hourly_limit": 10}]
     project.write_hosts({"production": {"smtp_users_list": users}})
     specs = Path(__file__).resolve().parents[2] / "roles" / "smtp_users" / "meta" / "argument_specs.yml"
@@ -213,12 +214,15 @@ def test_answers_of_a_survey_are_text(project: Project, service: Service) -> Non
     project.have_vault_password()
     for name in ("smtp1", "smtp2", "kept1", "kept2"):
         service.create_user(OWNER_ID, smtp_user_name=name)
+    project.write_bindings({OWNER_ID: {"aliases": {"billing": "smtp1"}}})
     users = [{"alias": "billing", "smtp_user_name": "smtp1"}]
     project.write_hosts({
         "production": {"smtp_users_list": users, "smtp_users_credentials_file": "{{ inventory_dir }}/../credentials.yml"}
     })  # fmt: skip
     answers = {
         "smtp_users_purge": "true",
+        "smtp_users_purge_scope": "account",
+        "smtp_users_purge_limit": "1",
         "smtp_users_purge_exclude": "kept1,kept2",
         "smtp_users_timeout": "20",
         "smtp_users_requests_per_minute": "0",

@@ -59,7 +59,8 @@ NO_MESSAGES = {
     "Acknowledged<would> as somebody else's: <names>",
     "Nobody is to be acknowledged",
     "Left out, since a creation was begun that may have made them: <possible>. Run sendclean.email.enforce first, which settles "
-    "it. Should it ask who they are, name those that are somebody else's with smtp_users_acknowledge_names",
+    "it. Should it ask who they are, name those that are somebody else's with smtp_users_acknowledge_names; "
+    "is the alias no longer wanted, unbind it with sendclean.email.smtp_bindings",
     "# The SMTP users of <host>, exported by sendclean.email.export",
     "smtp_users_list: []",
     "state: absent",
@@ -84,7 +85,10 @@ NO_MESSAGES = {
     "check api_url and app_domain, or",
     "look again when it has ended",
     "run sendclean.email.enforce, which keeps it",
-    "run the task for the alias again, which settles it",
+    "run the task for the alias again, which settles it, or unbind the alias with sendclean.email.smtp_bindings",
+    "<names> can send and are bound to nobody: restore the bindings file or run sendclean.email.recover; if they are to go, "
+    "disable or acknowledge them",
+    "the credentials file has them by their aliases: restore the bindings file or run sendclean.email.recover",
     "the first run makes it",
     "the run that is at work may yet end it",
     "what the file has of them cannot be compared",

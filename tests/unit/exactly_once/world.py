@@ -122,6 +122,7 @@ class World(RuleBasedStateMachine):
         bound_now = {name: alias for alias, name in self.account.aliases().items()}
         if bound.get(old) and self.account.aliases().get(alias) == bound[old]:
             self.made_for = {name: alias if name == bound[old] else owner for name, owner in self.made_for.items()}
+            self.adopted.add((alias, bound[old]))
         for user in self.account.users():
             if user.smtp_user_name in before:
                 continue

@@ -119,12 +119,36 @@ def test_a_password_that_is_no_longer_young_is_taken_as_it_is_shown(
     """Somebody has reset it in the panel."""
     act()
     moment = (utc_now() - datetime.timedelta(seconds=11)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    write_bindings(bindings_path, server.base_url, aliases={"billing": "smtp1"}, password_times={"smtp1": moment})
+    aliases = {"billing": "smtp1", "shop": "smtp2"}
+    write_bindings(bindings_path, server.base_url, aliases=aliases, password_times={"smtp1": moment})
     service.update_user(OWNER, "smtp1", smtp_password="from-the-panel")
     service.clear_log()
     assert act()["updated"] == ["billing"]
     assert password_stored(dest) == "from-the-panel"
     assert len(service.log) == 1
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    "aliases", [{"billing": "smtp1"}, {"billing": "smtp1", "shop": "smtp3"}], ids=["an old file", "another account's"]
+)
+def test_who_can_send_and_is_bound_to_nobody_is_not_forgotten(
+    check: bool, aliases: dict[str, str], act: Act, dest: Path, bindings_path: Path, server: RunningServer, service: Service
+) -> None:
+    """The file is the last that knows who that is."""
+    act()
+    before = dest.read_bytes()
+    write_bindings(bindings_path, server.base_url, aliases=aliases)
+    refused = act(check=check)
+    assert refused["failed"] and "shop (smtp2), enabled in the account and bound to nobody" in refused["msg"]
+    assert dest.read_bytes() == before
+    # Whoever is meant to go may go.
+    service.update_user(OWNER, "smtp2", status="Disable")
+    assert not act(check=True).get("failed")
+    service.update_user(OWNER, "smtp2", status="Enable")
+    write_bindings(bindings_path, server.base_url, aliases=aliases, known=["smtp2"])
+    gone = act(check=check)
+    assert "shop" in gone["removed"] + gone["updated"]
 
 
 # What the file has (None: nothing of the user), what listSmtp shows of a user whose reset has answered "answered", and which

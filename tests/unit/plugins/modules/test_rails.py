@@ -163,16 +163,15 @@ def test_who_does_not_look_like_the_one_to_be_created_is_no_hindrance(look: dict
     passed(service, team, users=[*USERS, {"alias": "more", **OTHER_LIMITS}])
 
 
-def test_who_is_acknowledged_or_adopted_is_no_hindrance(
+def test_who_is_acknowledged_adopted_or_asked_for_by_name_is_no_hindrance(
     team: Run, service: Service, run_module: RunModule, bindings_path: Path
 ) -> None:
     for name in ("smtp92", "smtp93", "smtp94"):
         service.create_user(OWNER, smtp_user_name=name, **OTHER_LIMITS)
     more = [*USERS, {"alias": "more", **OTHER_LIMITS}]
-    # To be named is not to be bound: a list that names the user may be older than the file, too.
     users = [*more, {"smtp_user_name": "smtp93"}, {"alias": "most", "smtp_user_name": "smtp94"}]
-    refused(service, team, "smtp92, smtp93 may be its user", users=users)
-    run_module("smtp_bindings", bindings_path=str(bindings_path), acknowledge=["smtp92", "smtp93"])
+    refused(service, team, "smtp92 may be its user", users=users)
+    run_module("smtp_bindings", bindings_path=str(bindings_path), acknowledge=["smtp92"])
     passed(service, team, users=users)
 
 
@@ -181,6 +180,31 @@ def test_a_status_that_is_none_of_the_api_s_does_not_say_that_the_user_cannot_se
     service.settings = Settings(listing_fields={"smtp92": {"status": "Active"}})
     refused(service, team, "smtp92 may be its user", users=[*USERS, {"alias": "more", **OTHER_LIMITS}])
     assert team()["unclaimed"] == ["smtp90", "smtp91", "smtp92"]
+
+
+def test_one_begun_creation_has_made_one_user_at_most(
+    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    """Of an old file: x was begun, and y created since. Whichever is x's, the other one is somebody's."""
+    for name in ("smtp1", "smtp2"):
+        service.create_user(OWNER, smtp_user_name=name, **LIMITS)
+    write_bindings(bindings_path, server.base_url, intents={"x": {"smtp_user_names": [], **LIMITS}})
+    users = [{"alias": "x", "smtp_user_name": "smtp1", **LIMITS}, {"alias": "y", **LIMITS}]
+
+    def run(users: list[dict[str, Any]], **options: Any) -> ModuleResult:
+        return run_module("smtp_users", users=users, bindings_path=str(bindings_path), **options)
+
+    refused(service, run, "smtp1, smtp2 may be its user", users=users[1:])
+    refused(service, run, "smtp2 may be its user", users=users)
+    service.remove_user(OWNER, "smtp2")
+    # The one that is left may well be what was begun.
+    passed(service, run, users=users[1:])
+
+
+def test_a_purge_is_refused_where_the_list_names_nobody(team: Run, service: Service) -> None:
+    users = [{"smtp_user_name": "smtp404", "state": "absent"}, {"alias": "nobody", "state": "absent"}]
+    refused(service, team, "users names nobody of the account", users=users, purge=True)
+    passed(service, team, users=[*users, USERS[0]], purge=True)
 
 
 def test_several_with_the_same_limits_are_created_in_one_run(team: Run, service: Service) -> None:

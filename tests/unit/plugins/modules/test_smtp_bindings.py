@@ -64,6 +64,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, str], list[str]]] = {
     "bind who is begun": ({"bindings": {"shop": "smtp4"}}, {"billing": "smtp1", "news": "smtp9", "shop": "smtp4"}, ["smtp2"]),
     "bind again": ({"bindings": {"billing": "smtp1"}, "unbind": ["news"]}, {"billing": "smtp1"}, ["smtp2"]),
     "unbind who is gone": ({"unbind": ["news", "nobody"]}, {"billing": "smtp1"}, ["smtp2"]),
+    "unbind who is begun": ({"unbind": ["shop"]}, {"billing": "smtp1", "news": "smtp9"}, ["smtp2"]),
     "another alias": ({"unbind": ["billing"], "bindings": {"b": "smtp1"}}, {"news": "smtp9", "b": "smtp1"}, ["smtp2"]),
     "acknowledge": ({"acknowledge": ["smtp2", "smtp3"]}, {"billing": "smtp1", "news": "smtp9"}, ["smtp2", "smtp3"]),
     "acknowledge who was unbound": (
@@ -85,18 +86,20 @@ def test_what_a_person_says_is_foretold_and_done_once(
     bindings_path: Path,
 ) -> None:
     users, before = held(account), snapshot(bindings_path.parent)
+    over = "shop" in {*options.get("bindings", {}), *options.get("unbind", [])}
     check = run_module("smtp_bindings", check=True, bindings_path=str(bindings_path), **options)
     assert snapshot(bindings_path.parent) == before
     real = run_module("smtp_bindings", bindings_path=str(bindings_path), **options)
     for done in (check, real):
         assert done["changed"] is True
         assert (done["bindings"], done["known"]) == (bindings, known)
-        assert done["diff"]["before"] == {"bindings": {"billing": "smtp1", "news": "smtp9"}, "known": ["smtp2"]}
-        assert done["diff"]["after"] == {"bindings": bindings, "known": known}
+        before_it = {"bindings": {"billing": "smtp1", "news": "smtp9"}, "known": ["smtp2"], "begun": ["shop"]}
+        after_it = {"bindings": bindings, "known": known, "begun": [] if over else ["shop"]}
+        assert done["diff"] == {"before": before_it, "after": after_it}
     assert check.result == {**real.result, "password_age_days": check["password_age_days"], "begun": check["begun"]}
     section = read_bindings(bindings_path, server.base_url)
     assert (section["aliases"], section.get("known", [])) == (bindings, known)
-    assert ("intents" in section) is ("shop" not in bindings)
+    assert ("intents" in section) is not over
     assert held(account) == users
     assert made(account) == {"listSmtp": 2}
     again = run_module("smtp_bindings", bindings_path=str(bindings_path), **{**options, "unbind": []})
@@ -193,6 +196,17 @@ def test_who_has_nothing_to_write_needs_no_folder_to_write_to(
         refused = run_module(module, **asked, **options)
         assert refused.failed and "bindings_path cannot be written" in refused.msg
     assert made(account) == {"listSmtp": 3}
+
+
+def test_who_was_unbound_is_what_no_open_creation_has_made(
+    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
+) -> None:
+    for name in ("smtp1", "smtp2"):
+        service.create_user(OWNER, 5, 5, smtp_user_name=name)
+    write_bindings(bindings_path, server.base_url, aliases={"a": "smtp1"}, intents={"x": {**BEGUN, "smtp_user_names": []}})
+    done = run_module("smtp_bindings", bindings_path=str(bindings_path), unbind=["a"])
+    assert done["begun"]["x"]["smtp_user_names"] == ["smtp2"]
+    assert run_module("smtp_bindings", bindings_path=str(bindings_path))["begun"] == done["begun"]
 
 
 def test_a_file_that_is_not_there_yet_is_made_by_the_first_word(
