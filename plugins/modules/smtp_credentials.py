@@ -61,7 +61,9 @@ options:
       - Where neither is given, all users are stored that have an alias. Then O(bindings_path) is required.
       - A user that is asked for, or has an alias, and is not in the account is an error, and so is a list that names nobody.
         Then nothing is written.
-      - A user that is not asked for is taken out of O(variable).
+      - A user that is not asked for is taken out of O(variable). One that is there by an alias, is enabled in the account and has
+        no alias in the bindings file is refused instead, unless it was acknowledged. The bindings file is an old one then, or
+        another account's, and O(dest) is the last that knows who that is.
     type: list
     elements: str
   smtp_user_names:
