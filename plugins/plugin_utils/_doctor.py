@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,7 +164,7 @@ def _nobody_known(file: FileFacts, bindings: Bindings, strangers: Sequence[str])
     )
 
 
-def _of_users(users: Users, forgotten: Collection[str]) -> Iterator[Finding]:
+def _of_users(users: Users, forgotten: Set[str]) -> Iterator[Finding]:
     if users.unclaimed:
         advice = "adopt them or disable them; if they are somebody else's, run sendclean.email.acknowledge"
         if users.unclaimed and set(users.unclaimed) <= forgotten:

@@ -242,7 +242,7 @@ def test_files_that_are_not_for_this_user(production: Project, service: Service)
     assert [line.partition(":")[0] for line in found] == [
         "bindings_path cannot be written",
         "smtp_users_credentials_file cannot be written",
-        "dest cannot be read",
+        "smtp_users_credentials_file cannot be read",
     ]
     assert "Permission denied" in found[2]
 

@@ -192,6 +192,9 @@ def take(step: Step, server: Server, folder: Path, environment: dict[str, str]) 
     recap = re.search(r" : ok=\d+ +changed=(\d+)", output)
     changed = int(recap[1]) if recap else None
     calls = server.take_calls()
+    # A user who was created a moment ago is looked at until no older view can be shown any more, however fast the demo is.
+    while step.command == "reset.yml" and calls[:2] == LOOK * 2:
+        calls = calls[1:]
     users = [(user["status"], user["total_limit"], user["hourly_limit"]) for user in server.users()]
     problems = [f"no line {line!r}" for line in step.shows if line not in output]
     for what, came, expected in (
