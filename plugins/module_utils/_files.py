@@ -20,7 +20,8 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import Opt
 
 # For how many seconds a waiter sees nothing change before it gives up, and how often it looks: many may wait at once.
 LOCK_TIMEOUT = 600.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.25
+# The first is short: the lock of the file is held for some milliseconds only.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.25
 
 # O_NOFOLLOW: in a folder that others may write to, a link could lead to any file. O_NONBLOCK: nobody waits for a FIFO's reader.
 _LOCK_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
