@@ -163,7 +163,7 @@ class DurableFile:
         path = self._lock_path(name)
         # Said now: what could not be written down must not happen.
         folder = os.path.dirname(self._target)
-        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        if not os.access(folder, os.W_OK | os.X_OK):
             raise _NoLockError(f"{self._option} cannot be written: its folder is read-only, or not for this user: {folder}")
         deadline, seen, pause = time.monotonic() + timeout, self._signature(), _FIRST_PAUSE
         while True:
