@@ -203,7 +203,7 @@ class DurableFile:
 
     def _require_folder(self) -> None:
         folder = os.path.dirname(self._target)
-        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        if not os.access(folder, os.W_OK | os.X_OK):
             raise _NoLockError(f"{self._option} cannot be written: its folder is read-only, or not for this user: {folder}")
 
     def _acquire(self, name: str, timeout: float) -> int:

@@ -67,17 +67,17 @@ def whole(path: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def acting_as(user: int, group: int = NOBODY) -> Iterator[None]:
+def acting_as(user: int, group: int = NOBODY, member_of: int = NOBODY) -> Iterator[None]:
     """Be another user; root comes back."""
     groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(group)
-    os.seteuid(user)
+    os.setgroups([member_of])
+    os.setresgid(group, group, 0)
+    os.setresuid(user, user, 0)
     try:
         yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
+        os.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
         os.setgroups(groups)
 
 

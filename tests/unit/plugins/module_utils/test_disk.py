@@ -196,7 +196,6 @@ for name in ("getxattr", "setxattr", "listxattr", "removexattr"):
     if hasattr(os, name):
         delattr(os, name)
 del errno.ENODATA
-os.supports_effective_ids.clear()
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
 from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
 file = DurableFile(sys.argv[1], "bindings_path", BindingsError)

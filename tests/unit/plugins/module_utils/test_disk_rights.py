@@ -136,10 +136,7 @@ def test_a_colleagues_file_whose_group_can_be_kept(shared: Path) -> None:
     shared.write_bytes(b"one")
     os.chown(shared, ALICE, OPS)
     shared.chmod(0o6664)
-    with acting_as(NOBODY):
-        os.seteuid(0)
-        os.setgroups([OPS])
-        os.seteuid(NOBODY)
+    with acting_as(NOBODY, member_of=OPS):
         change(shared)
     assert owner(shared) == (NOBODY, OPS, 0o2664)
 
