@@ -213,7 +213,7 @@ def status_of(value: Any) -> str | None:
 
 def _limit(value: Any) -> int | None:
     """Read a limit: an integer or a numeric string, 0 or more."""
-    if type(value) is int and 0 <= value < _MOST:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST:
         # As nearly all are, in accounts of thousands.
         return value
     text = value if isinstance(value, str) else repr(value) if isinstance(value, (int, float)) else ""
