@@ -19,7 +19,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean as as_boolean
 from ansible_collections.sendclean.email.plugins.filter.checked_users import checked_users
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._options import purge_limit, shown, text_problem
+from ansible_collections.sendclean.email.plugins.module_utils._options import purge_limit, shown, text_problem, url_problems
 
 PREFIX = "smtp_users_"
 # Takes a variable's name and value, returns what a module takes. Raises OptionError or RoleError.
@@ -121,6 +121,14 @@ def written(name: str, value: Any) -> str:
     return found
 
 
+def database(name: str, value: Any) -> str:
+    """Accept the URL of a database, without a password."""
+    url = text(name, value)
+    for problem in url_problems(name, {name: url}):
+        raise problem
+    return url
+
+
 def anything(name: str, value: Any) -> Any:
     """Accept what is looked at as a whole."""
     return value
@@ -137,6 +145,7 @@ ACCOUNT: dict[str, Kind] = {
     "requests_per_minute": integer,
     "retry_timeout": number,
     "bindings_path": written,
+    "bindings_url": database,
 }
 USERS: dict[str, Kind] = {
     "list": anything,

@@ -37,12 +37,14 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import d
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import decrypt, secrets_of
 
-_BINDINGS_PATH = "smtp_users_bindings_path"
+_BINDINGS_PATH, _BINDINGS_URL = "smtp_users_bindings_path", "smtp_users_bindings_url"
 # What the playbook doctor is given on the command line, and where what it finds is registered.
 _REPORT = "sendclean_doctor_report"
 _DOCTOR = "__smtp_users_doctor"
 # Where the path is not given.
 _DEFAULT_PLACE = "__smtp_users_bindings_default"
+# Where a list is written if nobody says where.
+_BESIDE = "__smtp_users_beside"
 
 
 def enforce(node: ControlNode) -> dict[str, Any]:
@@ -85,7 +87,12 @@ def export(node: ControlNode) -> dict[str, Any]:
     """Write the account as a list."""
     values = _values(node, {**_role.ACCOUNT, **_role.EXPORT})
     host = _host(node)
-    dest = values.get("export_path") or os.path.join(os.path.dirname(values["bindings_path"]), f"smtp_users.{host}.yml")
+    beside = node.given([_BESIDE]).get(_BESIDE, "")
+    if "export_path" not in values and not beside:
+        raise OptionError(
+            "smtp_users_export_path", f"must be given, since {host} is in no inventory file beside which it could lie"
+        )
+    dest = values.get("export_path") or os.path.join(beside, f"smtp_users.{host}.yml")
     account = node.run("sendclean.email.smtp_user_info", {**_role.connection_of(values), "include_passwords": False})
     if account.get("failed"):
         return account
@@ -311,13 +318,19 @@ def _values(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> dict[str, Any
 
 
 def _looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
-    """Return the variables that are given, and all that is wrong, also with the place of the bindings file."""
+    """Return the variables that are given, and all that is wrong, also with the place of the bindings."""
     given = node.given(_role.PREFIX + name for name in kinds)
     if "bindings_path" not in kinds:
         return _role.converted(given, kinds)
-    place = given.get(_BINDINGS_PATH) or node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
-    values, problems = _role.converted({**given, **({_BINDINGS_PATH: place} if place else {})}, kinds)
-    if "bindings_path" in values or not place:
+    default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
+    # That of defaults/main.yml is nobody's choice: a database comes before it.
+    chosen = given.pop(_BINDINGS_PATH, default)
+    if chosen == default and (_BINDINGS_URL in given or os.environ.get("SENDCLEAN_BINDINGS_URL")):
+        return _role.converted(given, kinds)
+    values, problems = _role.converted({**given, **({_BINDINGS_PATH: chosen} if chosen else {})}, kinds)
+    if _BINDINGS_URL in given:
+        problems.append(f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two")
+    elif "bindings_path" in values or not chosen:
         sources = node.given(["ansible_inventory_sources"]).get("ansible_inventory_sources", [])
         problems += _role.place_problems(values.get("bindings_path"), _host(node), sources)
     return values, problems

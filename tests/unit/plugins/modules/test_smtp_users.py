@@ -112,7 +112,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
         ["users[1]: smtp2 is asked for twice"],
     ),
     "an alias that is bound to another": ([{"alias": "bound", "smtp_user_name": "smtp2"}], ["users[0]: alias", "bound to smtp1"]),
-    "a user that has another alias": ([{"alias": "a", "smtp_user_name": "smtp1"}], ['smtp_user_name smtp1 already has']),
+    "a user that has another alias": ([{"alias": "a", "smtp_user_name": "smtp1"}], ["smtp_user_name smtp1 already has"]),
     "twice somebody who is not there": (
         [{"smtp_user_name": "nowhere", "state": "absent"}] * 2,
         ["users[1]: nowhere is asked for twice, also in users[0]"],
