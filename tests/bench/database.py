@@ -16,7 +16,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / ".build")]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# The table is made by a statement of the collection's.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".build"))
 
 import postgres
 from bench.noop import CREDENTIALS, playbook, seconds
