@@ -60,6 +60,9 @@ NO_MESSAGES = {
     "sendclean on <socket> <run>",
     # What the role tells, and lines of the file that it exports.
     "Nobody has a new password",
+    "<number> aliases move",
+    "Everything has moved already",
+    "<what> from <place> to <place>: give that as smtp_users_<option>, SENDCLEAN_<option> or <option>",
     "These users have<dry> a new password, redeploy what uses it: <rotated>",
     "(in the real run)",
     "Nothing is to be bound: the bindings file has it all",
