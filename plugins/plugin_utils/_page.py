@@ -9,20 +9,11 @@ Everything that is put into the page is escaped before, and only the template ha
 
 from __future__ import annotations
 
-import html
-import json
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import jinja2
-
-_TEMPLATE = Path(__file__).resolve().parents[2] / "roles" / "smtp_users" / "templates" / "plan.html.j2"
-# What a page cannot hold, or what would be seen as something else: control characters, marks of direction, half pairs.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]"
-)
+from ansible_collections.sendclean.email.plugins.plugin_utils._overview import render
+from ansible_collections.sendclean.email.plugins.plugin_utils._shown import visible
 
 
 def page_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[str, Any]) -> str:
@@ -35,7 +26,6 @@ def page_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[str, 
             row["smtp_user_name"] = entry.get("smtp_user_name")
     summary = result.get("summary", {})
     shown = {
-        # Not with autoescape: a filter for each name of a large account would take minutes.
         "result": visible({**result, "smtp_users": rows}),
         "host": visible(host),
         "owner_id": visible(str(told["owner_id"])),
@@ -43,16 +33,4 @@ def page_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[str, 
         "purge": told.get("purge", False),
         "dry": "estimated_calls" in summary if summary else dry,
     }
-    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(shown)
-
-
-def visible(value: Any) -> Any:
-    """Return a value with its texts escaped for HTML; what cannot be seen in a page is shown by its number."""
-    if isinstance(value, Mapping):
-        return {visible(key): visible(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [visible(inner) for inner in value]
-    if isinstance(value, str):
-        return html.escape(_UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], value))
-    return value
+    return render("plan.html.j2", shown)
