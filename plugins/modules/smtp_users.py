@@ -181,6 +181,13 @@ smtp_users:
       type: str
       returned: always
       sample: updated
+    password_age_days:
+      description:
+        - How many days ago the user got its password, as the bindings file has it. Null where it does not, such as for a user that
+          was adopted.
+      type: float
+      returned: always
+      sample: 42.5
     smtp_password:
       description: The password in clear.
       type: str

@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import quote
 
 import jinja2
-
 from ansible_collections.sendclean.email.plugins.plugin_utils._shown import cell, fitted, lines, table, table_row, visible
 
 OVERVIEW_VERSION = 1
@@ -42,7 +41,7 @@ Row = Mapping[str, Any]
 def row_of(
     account: str, result: Mapping[str, Any], dry: bool, kept: Mapping[str, Any] | None = None, page: str | None = None
 ) -> dict[str, Any]:
-    """Return the row of an account. ``kept`` is the result of keeping its credentials, ``page`` the absolute path of its report."""
+    """Return the row of an account. ``kept`` is the result of keeping its credentials, ``page`` its report's absolute path."""
     summary, users = result.get("summary"), result.get("smtp_users", [])
     why = _why(result) or _why(kept or {})
     row = {**_row(account), "state": _state(result, bool(why), dry), "why": why, "page": page}

@@ -161,7 +161,8 @@ class Page(HTMLParser):
 def account_with(text: str) -> list[dict[str, Any]]:
     """A text wherever one of others can stand."""
     failed = {"failed": True, "msg": text, "plan_checksum": text}
-    known = {text: row_of(text, failed, True, page=f"/srv/pages/{text.encode('utf-8', 'replace').decode()}.html".replace("\0", ""))}
+    page = f"/srv/pages/{text.encode('utf-8', 'replace').decode()}.html"
+    known = {text: row_of(text, failed, True, page=page.replace("\0", ""))}
     return rows([text, "other"], known)
 
 
