@@ -113,8 +113,8 @@ smtp_users:
       sample: 500
     password_age_days:
       description:
-        - How many days ago the user got its password, as the bindings file has it. Null where it does not, such as for a user that
-          was adopted.
+        - How many days ago the user got its password, by the bindings file. Null where that does not say so, as of a user who was
+          adopted.
       type: float
       returned: always
       sample: 42.5

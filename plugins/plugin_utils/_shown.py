@@ -61,7 +61,7 @@ def cell(text: str) -> str:
 
 def lines(text: str) -> str:
     """Return a text of several lines, such as a message, for a cell of a table."""
-    shown = code(text.strip().replace("\n", "; "), _LONGEST_TEXT)
+    shown = code(text.strip("\n").replace("\n", "; ") or text, _LONGEST_TEXT)
     return shown.replace("\\|", "\\u005c|").replace("|", "\\|")
 
 
