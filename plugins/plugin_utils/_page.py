@@ -114,8 +114,6 @@ def json_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[str, 
     rows, summary = result.get("smtp_users", []), result.get("summary")
     dry = _is_dry(summary or {}, dry)
     row = row_of(host, result, dry, told.get("kept"))
-    fields = (*_FIELDS, "action", "password_age_days")
-    changed = ("alias", "smtp_user_name", "action", "before", "after")
     whole = {
         _MARK: REPORT_VERSION,
         "account": host,
@@ -126,15 +124,10 @@ def json_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[str, 
         "summary": summary,
         "plan_checksum": row["plan_checksum"],
         "oldest_password_days": row["oldest_password_days"],
-        "smtp_users": [{field: user.get(field) for field in fields} for user in rows],
-        "changes": [{field: change[field] for field in changed} for change in _changes(rows, result, len(rows))],
-        "failures": [
-            {field: failure[field] for field in ("alias", "smtp_user_name", "call", "msg")} for failure in _failures(result)
-        ],
-        "operations": [
-            {field: operation[field] for field in ("call", "smtp_user_name", "parameters")}
-            for operation in result.get("operations", [])
-        ],
+        "smtp_users": _only((*_FIELDS, "action", "password_age_days"), rows),
+        "changes": _only(("alias", "smtp_user_name", "action", "before", "after"), _changes(rows, result, len(rows))),
+        "failures": _only(("alias", "smtp_user_name", "call", "msg"), _failures(result)),
+        "operations": _only(("call", "smtp_user_name", "parameters"), result.get("operations", [])),
         "unclaimed": list(result.get("unclaimed", [])),
     }
     return json.dumps(whole, indent=2, sort_keys=True) + "\n"
@@ -153,6 +146,10 @@ def _is_dry(summary: Mapping[str, Any], dry: bool) -> bool:
 def _failures(result: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     failures: Sequence[Mapping[str, Any]] = result.get("failures", [])
     return failures
+
+
+def _only(fields: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{field: entry.get(field) for field in fields} for entry in entries]
 
 
 def _problems(row: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:

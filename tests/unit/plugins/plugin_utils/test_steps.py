@@ -70,6 +70,7 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step:
         calls: Calls = []
         given = {f"smtp_users_{key}": value for key, value in {"token": "a token", **variables}.items()}
         given |= {"inventory_hostname": "production", "__smtp_users_bindings_default": f"{tmp_path}/bindings.json", **OMIT}
+        given["__smtp_users_beside"] = str(tmp_path)
         action, known = action_with({"step": name}, given, check)
 
         def answer(node: ControlNode, name: str, arguments: dict[str, Any], **keywords: Any) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def test_the_page_of_an_earlier_run_is_taken_away(step: Step, tmp_path: Path) ->
         assert not place.exists()
 
 
-def test_an_account_is_exported_beside_the_bindings_file_once(step: Step, tmp_path: Path) -> None:
+def test_an_account_is_exported_beside_the_inventory_once(step: Step, tmp_path: Path) -> None:
     account = {"smtp_user_info": {"smtp_users": [USER]}}
     _result, (_listing, (module, options)) = step("export", account)
     place = tmp_path / "smtp_users.production.yml"
