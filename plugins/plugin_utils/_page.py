@@ -188,7 +188,8 @@ def _users(number: int) -> str:
 
 
 def _age(user: Mapping[str, Any]) -> str:
-    return days(user.get("password_age_days")) or ("new" if user["action"] == "created" else "unknown")
+    nobody = "new" if user["action"] == "created" else "none"
+    return days(user.get("password_age_days")) or ("unknown" if user["smtp_user_name"] else nobody)
 
 
 def _changes(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], listed: int) -> list[dict[str, Any]]:
