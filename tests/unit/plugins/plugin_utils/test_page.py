@@ -20,12 +20,6 @@ from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.pages i
     unseen,
     validate,
 )
-    ACTIONS,
-    MARKDOWN,
-    TEXTS,
-    Page,
-    unseen,
-)
 from hypothesis import example, given
 from hypothesis import strategies as st
 
