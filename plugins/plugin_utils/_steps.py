@@ -23,6 +23,8 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._credentials impor
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import findings_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import page_of as doctor_page
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import report_of, verdict_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._moving import is_url, place_at
+from ansible_collections.sendclean.email.plugins.plugin_utils._moving import move as moved
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     Found,
     in_credentials,
@@ -40,6 +42,7 @@ _BINDINGS_PATH, _BINDINGS_URL = "smtp_users_bindings_path", "smtp_users_bindings
 # What the playbook doctor is given on the command line, and where what it finds is registered.
 _REPORT = "sendclean_doctor_report"
 _DOCTOR = "__smtp_users_doctor"
+_MOVE = ("sendclean_from", "sendclean_to")
 # Where the path is not given.
 _DEFAULT_PLACE = "__smtp_users_bindings_default"
 # Where a list is written if nobody says where.
@@ -263,9 +266,22 @@ def judge(node: ControlNode) -> dict[str, Any]:
     return {"changed": False}
 
 
+def move(node: ControlNode) -> dict[str, Any]:
+    """Move the bindings of all accounts to another place, and leave in the old one where they are."""
+    given = node.given(_MOVE)
+    _refuse([f"{name} must be given, as a path or a URL" for name in _MOVE if name not in given])
+    source, target = (place_at(_place(name, given[name])) for name in _MOVE)
+    return moved(source, target, node.check_mode)
+
+
+def _place(name: str, value: Any) -> str:
+    place = _role.text(name, value)
+    return _role.database(name, place) if is_url(place) else _role.written(name, os.path.abspath(os.path.expanduser(place)))
+
+
 STEPS = {
     step.__name__: step
-    for step in (enforce, keep, page, overview, clear, export, rotate, recover, acknowledge, doctor, report, tell, judge)
+    for step in (enforce, keep, page, overview, clear, export, rotate, recover, acknowledge, doctor, report, tell, judge, move)
 }
 
 
