@@ -65,7 +65,7 @@ def keep(node: ControlNode) -> dict[str, Any]:
 
 def page(node: ControlNode) -> dict[str, Any]:
     """Write what a run would do, or has done, as a report of the account; the overview is made of what is returned."""
-    return _reporting.write_report(node, _host(node), *_reports(node))
+    return _reporting.write_report(node, _host(node), _told(node), *_reports(node))
 
 
 def overview(node: ControlNode) -> dict[str, Any]:
@@ -289,6 +289,17 @@ def _told_of(rotated: list[str], dry: bool) -> str:
     if not rotated:
         return "Nobody has a new password."
     return f"These users have{' (in the real run)' if dry else ''} a new password, redeploy what uses it: {', '.join(rotated)}"
+
+
+def _told(node: ControlNode) -> dict[str, Any]:
+    """Return what a page tells of the variables. What is wrong with them is in the result that it shows."""
+    told = {}
+    for name in ("list", "owner_id", "purge"):
+        try:
+            told.update(_role.converted(node.given([_role.PREFIX + name]), {**_role.ACCOUNT, **_role.USERS})[0])
+        except RoleError:
+            continue
+    return {"owner_id": os.environ.get("SENDCLEAN_OWNER_ID", ""), **told}
 
 
 def _keep(node: ControlNode, values: Mapping[str, Any], answered: Mapping[str, str] | None = None) -> dict[str, Any]:
