@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
-from ansible_collections.sendclean.email.plugins.plugin_utils import _role
+from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting, _role
 from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import examine, write_report
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import parse
@@ -25,7 +25,6 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report imp
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import report_of, verdict_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import is_url, place_at
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import move as moved
-from ansible_collections.sendclean.email.plugins.plugin_utils._page import page_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     Found,
     in_credentials,
@@ -65,25 +64,21 @@ def keep(node: ControlNode) -> dict[str, Any]:
 
 
 def page(node: ControlNode) -> dict[str, Any]:
-    """Write what a run would do, or has done, as a page. It is no part of the account: a dry run writes it, too."""
-    values = _values(node, _role.REPORT)
-    result = node.variables.get("smtp_users_result")
-    if "report_path" not in values or result is None:
-        return {"skipped": True}
-    text = page_of(result, node.check_mode, _host(node), _told(node))
-    written = node.run(
-        "ansible.builtin.copy", {"content": text, "dest": values["report_path"], "mode": "0644"}, check_mode=False, diff=False
-    )
-    return {**written, "changed": False}
+    """Write what a run would do, or has done, as a report of the account; the overview is made of what is returned."""
+    return _reporting.write_report(node, _host(node), _told(node), *_reports(node))
+
+
+def overview(node: ControlNode) -> dict[str, Any]:
+    """Write the overview of all accounts of the play."""
+    return _reporting.write_overview(node)
 
 
 def clear(node: ControlNode) -> dict[str, Any]:
-    """Take away the page of an earlier run: nobody is to approve it where this run ends before it can write its own."""
-    values = _values(node, _role.REPORT)
-    if "report_path" not in values:
-        return {"skipped": True}
-    Path(values["report_path"]).unlink(missing_ok=True)
-    return {"changed": False}
+    """Take away the reports of an earlier run: nobody is to approve them where this run ends before it can write its own.
+
+    What is wrong with their paths is told by ``enforce``, with all else that is.
+    """
+    return _reporting.clear(node, _reports(node)[0])
 
 
 def export(node: ControlNode) -> dict[str, Any]:
@@ -286,7 +281,7 @@ def _place(name: str, value: Any) -> str:
 
 STEPS = {
     step.__name__: step
-    for step in (enforce, keep, page, clear, export, rotate, recover, acknowledge, doctor, report, tell, judge, move)
+    for step in (enforce, keep, page, overview, clear, export, rotate, recover, acknowledge, doctor, report, tell, judge, move)
 }
 
 
@@ -327,6 +322,14 @@ def _rotation(node: ControlNode) -> dict[str, Any]:
     return values
 
 
+def _reports(node: ControlNode) -> tuple[dict[str, Any], list[str]]:
+    """Return where reports are to be, and what is wrong with that: the one stops nothing of the other."""
+    try:
+        return _looked_at(node, _role.REPORT)
+    except RoleError as error:
+        return {}, error.problems
+
+
 def _values(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> dict[str, Any]:
     values, problems = _looked_at(node, kinds)
     _refuse(problems)
@@ -337,7 +340,8 @@ def _looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict
     """Return the variables that are given, and all that is wrong, also with the place of the bindings."""
     given = node.given(_role.PREFIX + name for name in kinds)
     if "bindings_path" not in kinds:
-        return _role.converted(given, kinds)
+        values, problems = _role.converted(given, kinds)
+        return values, [*problems, *_role.report_problems(values)]
     default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
     # That of defaults/main.yml is nobody's choice: a database comes before it.
     chosen = given.pop(_BINDINGS_PATH, default)
@@ -349,7 +353,7 @@ def _looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict
     elif "bindings_path" in values or not chosen:
         sources = node.given(["ansible_inventory_sources"]).get("ansible_inventory_sources", [])
         problems += _role.place_problems(values.get("bindings_path"), _host(node), sources)
-    return values, problems
+    return values, [*problems, *_role.report_problems(values)]
 
 
 def _host(node: ControlNode) -> str:
