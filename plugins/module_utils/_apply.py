@@ -39,6 +39,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     renames,
     unmet,
 )
+from ansible_collections.sendclean.email.plugins.module_utils._progress import tell
 from ansible_collections.sendclean.email.plugins.module_utils._rails import AccountPlan, plan_run
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
@@ -61,6 +62,11 @@ class Step:
     def outstanding(self) -> bool:
         """Whether something of the plan is still to be done."""
         return (self.plan.binds and not self.changed) or (self.plan.operation is not None and not self.operation)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to be tried."""
+        return bool(self.error) or not self.outstanding
 
     @property
     def action(self) -> str:
@@ -115,6 +121,7 @@ def enforce(
 
     Raises SendCleanError as long as nothing was written. From the first write on, a failure is kept in its step.
     """
+    tell(0, len(wanted))
     bindings = file.read() if file else Bindings()
     if file and not check_mode and any(_may_bind(user, bindings) for user in wanted):
         with file.lock(optional=True):
@@ -311,9 +318,12 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
 
 def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:
     """Do the work of all steps, whatever becomes of one. Where the API knows the account no more, stop and say False."""
+    done = sum(step.done for step in steps)
+    tell(done, len(steps))
     for step in steps:
         if step.error:
             continue
+        was_done = step.done
         try:
             work(step)
         except SendCleanError as error:
@@ -325,6 +335,9 @@ def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:
                             "not attempted, since SendClean does not accept owner_id and token any more: check them, run again"
                         )
                 return False
+        if step.done and not was_done:
+            done += 1
+            tell(done, len(steps))
     return True
 
 
