@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import MAX_ATTEMPTS, Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import (
     CallError,
+    LostError,
     Outcome,
     RefusedError,
     SendCleanError,
@@ -39,7 +40,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     renames,
     unmet,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._progress import tell
+from ansible_collections.sendclean.email.plugins.module_utils._progress import counted, tell
 from ansible_collections.sendclean.email.plugins.module_utils._rails import AccountPlan, plan_run
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
@@ -62,11 +63,6 @@ class Step:
     def outstanding(self) -> bool:
         """Whether something of the plan is still to be done."""
         return (self.plan.binds and not self.changed) or (self.plan.operation is not None and not self.operation)
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to be tried."""
-        return bool(self.error) or not self.outstanding
 
     @property
     def action(self) -> str:
@@ -114,21 +110,19 @@ class Run:
         return cls([Step(each) for each in plan.plans], plan.unclaimed, plan.warnings)
 
 
-def enforce(
-    client: Client, file: BindingsFile | None, wanted: Sequence[Wanted], check_mode: bool, purge: Purge | None = None
-) -> Run:
+def enforce(client: Client, record: Record | None, wanted: Sequence[Wanted], check_mode: bool, purge: Purge | None = None) -> Run:
     """Make the account hold what is wanted, or in check mode say what would be done.
 
     Raises SendCleanError as long as nothing was written. From the first write on, a failure is kept in its step.
     """
     tell(0, len(wanted))
-    bindings = file.read() if file else Bindings()
-    if file and not check_mode and any(_may_bind(user, bindings) for user in wanted):
-        with file.lock(optional=True):
+    bindings = record.read() if record else Bindings()
+    if record and not check_mode and any(_may_bind(user, bindings) for user in wanted):
+        with record.lock(optional=True):
             # The listing that a creation rests on must be as young as the lock.
-            creation = _Creation(client, file, wanted, purge)
+            creation = _Creation(client, record, wanted, purge)
             if any(creation.has_to_write(step) for step in creation.run.steps):
-                file.require_lock()
+                record.require_lock()
             run, going_on = creation.run, creation.give_aliases_their_users()
     else:
         listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [user.alias for user in wanted])
@@ -169,17 +163,17 @@ def is_young(bindings: Bindings, smtp_user_name: str) -> bool:
 
 
 def utc_now() -> datetime.datetime:
-    """Return now, in UTC as the bindings file has it."""
+    """Return now, in UTC as the bindings have it."""
     return datetime.datetime.now(datetime.timezone.utc)
 
 
 class _Creation:
     """All that changes the bindings: settle what an earlier run began, rename, adopt, create. Under the account's lock."""
 
-    def __init__(self, client: Client, file: BindingsFile, wanted: Sequence[Wanted], purge: Purge | None) -> None:
+    def __init__(self, client: Client, record: Record, wanted: Sequence[Wanted], purge: Purge | None) -> None:
         self._client = client
-        self._file = file
-        bindings = file.read()
+        self._record = record
+        bindings = record.read()
         self._moves = renames(wanted, bindings)
         self._bindings = bindings.with_moves(self._moves)
         self._listing: Listing = {}
@@ -188,6 +182,8 @@ class _Creation:
         # Those that are to be created, in their order; begun is the one whose intent is durable already.
         self._queue = deque(step for step in self.run.steps if step.plan.create)
         self._begun: str | None = None
+        # Why no more may be created.
+        self._lost: LostError | None = None
 
     def _settled(self, wanted: Sequence[Wanted], bindings: Bindings, purge: Purge | None) -> Run:
         """List the account and plan; where creations were begun, until their users are listed, or would have to be."""
@@ -221,32 +217,34 @@ class _Creation:
         )
 
     def has_to_write(self, step: Step) -> bool:
-        """Say whether the file has to change for a step."""
+        """Say whether the bindings have to change for a step."""
         return step.plan.create or step.plan.binds or step.plan.wanted.alias in self._moves or self._is_begun(step.plan.wanted)
 
     def give_aliases_their_users(self) -> bool:
-        """Bind what has to be bound; say whether to go on. What only the file has to learn comes before a call can fail."""
+        """Bind what has to be bound; say whether to go on. What only they have to learn comes before a call can fail."""
         return _each(sorted(self.run.steps, key=lambda step: step.plan.create), self._give_alias_its_user)
 
     def _give_alias_its_user(self, step: Step) -> None:
         wanted = step.plan.wanted
         if wanted.alias is None:
             return
+        if self._lost and self.has_to_write(step):
+            raise self._lost
         if wanted.alias in self._moves:
-            self._file.rename(self._moves[wanted.alias], wanted.alias)
+            self._record.rename(self._moves[wanted.alias], wanted.alias)
             step.changed = step.plan.rename is not None
         if not _may_bind(replace(wanted, renamed_from=None), self._bindings):
             return
         begun = self._is_begun(wanted)
         if step.plan.adopt:
             # Of an adopted user it is not known when it got its password, of one whose creation was begun here it is.
-            self._file.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
+            self._record.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
             step.changed = True
         elif step.plan.create:
             self._queue.popleft()
             self._create(step, wanted.alias)
         elif begun:
-            self._file.drop_intent(wanted.alias)
+            self._record.drop_intent(wanted.alias)
 
     def _intent(self, step: Step) -> Intent:
         limits = step.plan.wanted.limits()
@@ -256,18 +254,18 @@ class _Creation:
         """Create the user of an alias exactly once, whatever becomes of the answer."""
         intent = self._intent(step)
         if self._begun != alias:
-            self._file.record_intent(alias, intent)
+            self._record.record_intent(alias, intent)
         attempt = 0
         while True:
             attempt += 1
             name: str | None
             try:
-                name = self._client.add_smtp(intent.total_limit, intent.hourly_limit)
+                name = self._client.add_smtp(intent.total_limit, intent.hourly_limit, self._record.prove)
             except CallError as error:
                 if error.outcome is Outcome.REFUSED:
                     # Surely nothing was created by this call; of an earlier one whose answer was lost that is not so sure.
                     if attempt == 1:
-                        self._file.drop_intent(alias)
+                        self._record.drop_intent(alias)
                     raise
                 name = self._find_created(step.plan.wanted)
                 if name is None and (error.outcome is Outcome.UNKNOWN or attempt == MAX_ATTEMPTS):
@@ -287,12 +285,12 @@ class _Creation:
         """Bind who was created, and begin the next creation in the same write: a durable write costs more than a call."""
         following = self._queue[0] if self._queue else None
         next_one = (following.plan.wanted.alias or "", self._intent(following)) if following else None
-        self._file.bind(alias, name, utc_now(), next_one)
+        self._lost = self._record.bind_created(alias, name, utc_now(), next_one)
         self._begun = next_one[0] if next_one else None
 
     def _find_created(self, wanted: Wanted) -> str | None:
         """Look for the user of a creation whose answer is lost."""
-        bindings = self._file.read()
+        bindings = self._record.read()
         problem: RefusedError | None = None
         for listing in self._client.listings(lost_answer_window(self._client)):
             try:
@@ -308,7 +306,7 @@ class _Creation:
 
 
 def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
-    """Say whether the bindings file may have to change for a user."""
+    """Say whether the bindings may have to change for a user."""
     if wanted.alias is None or wanted.alias in bindings.aliases:
         return False
     if wanted.renamed_from in bindings.aliases or wanted.renamed_from in bindings.intents:
@@ -317,28 +315,29 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
 
 
 def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:
-    """Do the work of all steps, whatever becomes of one. Where the API knows the account no more, stop and say False."""
-    done = sum(step.done for step in steps)
-    tell(done, len(steps))
-    for step in steps:
+    """Do the work of all steps, whatever becomes of one. Where the account or the lock is lost, stop and say False."""
+    for step in counted(steps, lambda step: bool(step.error) or not step.outstanding):
         if step.error:
             continue
-        was_done = step.done
         try:
             work(step)
         except SendCleanError as error:
             step.error = error
-            if isinstance(error, CallError) and error.name == "AuthenticationError":
+            reason = _why_to_stop(error)
+            if reason:
                 for other in steps:
                     if other.outstanding and not other.error:
-                        other.error = RefusedError(
-                            "not attempted, since SendClean does not accept owner_id and token any more: check them, run again"
-                        )
+                        other.error = RefusedError(f"not attempted, since {reason}")
                 return False
-        if step.done and not was_done:
-            done += 1
-            tell(done, len(steps))
     return True
+
+
+def _why_to_stop(error: SendCleanError) -> str | None:
+    if isinstance(error, CallError) and error.name == "AuthenticationError":
+        return "SendClean does not accept owner_id and token any more: check them, run again"
+    if isinstance(error, LostError):
+        return "the bindings were changed, or their lock was lost, while this task ran: run again"
+    return None
 
 
 def _edit(client: Client, step: Step) -> None:

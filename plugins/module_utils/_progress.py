@@ -13,7 +13,11 @@ from __future__ import annotations
 import os
 import re
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # The environment variable with the file's path. No option: it is between an action and its module, and no result may show it.
 CHANNEL = "_SENDCLEAN_EMAIL_PROGRESS"
@@ -38,6 +42,18 @@ def tell(done: int, users: int) -> None:
             os.close(channel)
     except OSError:
         pass
+
+
+def counted(steps: Sequence[T], is_done: Callable[[T], bool]) -> Iterator[T]:
+    """Yield the steps, and tell how many are done: at first, and whenever one has become it."""
+    done = sum(map(is_done, steps))
+    tell(done, len(steps))
+    for step in steps:
+        was_done = is_done(step)
+        yield step
+        if is_done(step) and not was_done:
+            done += 1
+            tell(done, len(steps))
 
 
 def nothing_told() -> bytes:
