@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.sendclean.email.plugins.module_utils._document import (
     PARTS,
     TIME_FORMAT,
+    WITH_STANDBYS,
     begin,
     load,
     malformed,
@@ -124,8 +125,9 @@ class Record:
         def change(section: dict[str, Any]) -> None:
             if old in section["aliases"]:
                 self._bind(section, alias, section["aliases"].pop(old))
-            elif old in section["intents"]:
-                section["intents"][alias] = section["intents"].pop(old)
+            for part in ("intents", "standbys"):
+                if old in section[part]:
+                    section[part][alias] = section[part].pop(old)
 
         self._change(change)
 
@@ -134,6 +136,7 @@ class Record:
 
         def change(section: dict[str, Any]) -> None:
             freed = [section["aliases"].pop(alias) for alias in unbind if alias in section["aliases"]]
+            freed += [section["standbys"].pop(alias)["smtp_user_name"] for alias in unbind if alias in section["standbys"]]
             for alias in unbind:
                 section["intents"].pop(alias, None)
             for intent in section["intents"].values():
@@ -156,6 +159,37 @@ class Record:
             write()
         except LostError as lost:
             self._late(lost, write)
+
+    def stage(self, alias: str, smtp_user_name: str, password_time: datetime.datetime) -> None:
+        """Make durable that the alias's standby, who may just have been created, has a new password; also if the lock was lost."""
+
+        def change(section: dict[str, Any]) -> None:
+            section["standbys"][alias] = {"smtp_user_name": smtp_user_name, "staged": True}
+            section["password_times"][smtp_user_name] = password_time.strftime(TIME_FORMAT)
+            section["intents"].pop(alias, None)
+
+        try:
+            self._change(change)
+        except LostError as lost:
+            self._late(lost, lambda: self._change(change))
+            raise
+
+    def switch(self, alias: str, retires_at: datetime.datetime) -> None:
+        """Make durable that the alias means its standby, and that who it meant retires then."""
+
+        def change(section: dict[str, Any]) -> None:
+            former, section["aliases"][alias] = section["aliases"][alias], section["standbys"][alias]["smtp_user_name"]
+            section["standbys"][alias] = {"smtp_user_name": former, "retires_at": retires_at.strftime(TIME_FORMAT)}
+
+        self._change(change)
+
+    def retire(self, alias: str) -> None:
+        """Make durable that the alias's standby is off."""
+        self._change(lambda section: section["standbys"][alias].pop("retires_at", None))
+
+    def drop_standby(self, alias: str) -> None:
+        """Make durable that the alias has no standby."""
+        self._change(lambda section: section["standbys"].pop(alias, None))
 
     def _late(self, lost: LostError, write: Callable[[], None]) -> None:
         """Write down what SendClean has done already, under a new lock. Raises BindingsError if a minute is not enough."""
@@ -196,6 +230,8 @@ class Record:
             for key in PARTS:
                 if not section[key]:
                     del section[key]
+            if "standbys" in section:
+                document["version"] = max(document["version"], WITH_STANDBYS)
             self._store.replace(render(document, self._store))
             self._document = document
 

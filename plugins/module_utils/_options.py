@@ -227,6 +227,14 @@ def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Optio
             yield OptionError(_at(place, option), f"must be a positive integer, not {shown(limit)}")
 
 
+def duration_problems(option: str, params: Mapping[str, Any], unit: str) -> Iterator[OptionError]:
+    """Yield what is wrong with a duration that may be left out."""
+    value = params[option]
+    # So written, a number that is none ("nan") is refused, too.
+    if value is not None and not (isinstance(value, float) and 0 <= value <= _MOST_SECONDS):
+        yield OptionError(option, f"must be a number of {unit}, 0 or more and up to {_MOST_SECONDS}, not {shown(value)}")
+
+
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 

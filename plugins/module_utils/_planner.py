@@ -227,6 +227,9 @@ def _adoptable(wanted: Wanted, listing: Listing, bindings: Bindings) -> str | No
         return None
     if name not in listing:
         raise _not_listed(wanted, None, None, bindings)
+    standby_of = bindings.standby_of(name)
+    if standby_of is not None:
+        raise RefusedError(f'smtp_user_name {name} is the standby of the alias "{standby_of}", which takes turns with its user')
     other = bindings.alias_of(name)
     if other is not None:
         raise RefusedError(f'smtp_user_name {name} already has the alias "{other}": a user has one alias, use that one')
@@ -282,7 +285,7 @@ def created_since(intent: Intent, listing: Listing, bindings: Bindings, taken: C
 
     Where none has them, those with other limits, unless they are what another begun creation made.
     """
-    unbound = (name for name in listing.keys() - intent.smtp_user_names - bindings.known if bindings.alias_of(name) is None)
+    unbound = (name for name in listing.keys() - intent.smtp_user_names - bindings.known if bindings.owner_of(name) is None)
     new = sorted(name for name in unbound if name not in taken)
     exact = [name for name in new if has_limits(listing[name], intent)]
     if exact:

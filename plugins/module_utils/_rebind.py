@@ -14,7 +14,8 @@ from typing import Any
 from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, list_with_young
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
+from ansible_collections.sendclean.email.plugins.module_utils._document import TIME_FORMAT
+from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing, Standby
 from ansible_collections.sendclean.email.plugins.module_utils._options import twin_problem, twins
 from ansible_collections.sendclean.email.plugins.module_utils._planner import created_since, refuse
 
@@ -31,10 +32,13 @@ class Word:
         """Return the bindings as they are then."""
         aliases = {alias: name for alias, name in bindings.aliases.items() if alias not in self.unbind}
         # They were there before: no creation that is open has made them.
+        standbys = {alias: standby for alias, standby in bindings.standbys.items() if alias not in self.unbind}
         freed = {*bindings.aliases.values()} - {*aliases.values()}
+        freed |= {standby.smtp_user_name for alias, standby in bindings.standbys.items() if alias not in standbys}
         return replace(
             bindings,
             aliases={**aliases, **self.bind},
+            standbys=standbys,
             intents={
                 alias: replace(intent, smtp_user_names=intent.smtp_user_names | freed)
                 for alias, intent in bindings.intents.items()
@@ -71,7 +75,7 @@ def problems(word: Word, listing: Listing, bindings: Bindings) -> Iterator[tuple
     for alias, name in word.bind.items():
         place = f"bindings[{alias}]"
         bound = bindings.aliases.get(alias)
-        owner = bindings.alias_of(name)
+        owner = bindings.owner_of(name)
         if alias in word.unbind:
             yield place, f'"{alias}" is in unbind, too: keep one of the two'
         elif bound not in (None, name):
@@ -84,7 +88,7 @@ def problems(word: Word, listing: Listing, bindings: Bindings) -> Iterator[tuple
             yield place, f'{name} already has the alias "{owner}": a user has one alias, unbind that one first if this is meant'
         taken[name] = alias
     for index, name in enumerate(word.acknowledge):
-        place, bound = f"acknowledge[{index}]", bindings.alias_of(name)
+        place, bound = f"acknowledge[{index}]", bindings.owner_of(name)
         owner = taken.get(name) if bound in (None, *word.unbind) else bound
         if name not in listing:
             yield place, f"{name} is not in the account: check the name, owner_id and the base URL"
@@ -96,9 +100,10 @@ def shown(listing: Listing, bindings: Bindings) -> dict[str, Any]:
     """Return who is who in an account."""
     return {
         "bindings": dict(sorted(bindings.aliases.items())),
-        "unclaimed": sorted(name for name in listing if bindings.alias_of(name) is None),
+        "unclaimed": sorted(name for name in listing if bindings.owner_of(name) is None),
         "known": sorted(bindings.known),
         "unlisted": sorted(alias for alias, name in bindings.aliases.items() if name not in listing),
+        "standbys": {alias: standby_facts(standby) for alias, standby in sorted(bindings.standbys.items())},
         "begun": {
             alias: {
                 "total_limit": intent.total_limit,
@@ -112,6 +117,12 @@ def shown(listing: Listing, bindings: Bindings) -> dict[str, Any]:
             alias: age_in_days(bindings.password_times.get(name)) for alias, name in sorted(bindings.aliases.items())
         },
     }
+
+
+def standby_facts(standby: Standby) -> dict[str, Any]:
+    """Return what is shown of a standby; no time to retire where it is off, or not in use yet."""
+    retires_at = standby.retires_at
+    return {"smtp_user_name": standby.smtp_user_name, "retires_at": retires_at.strftime(TIME_FORMAT) if retires_at else None}
 
 
 def _facts(bindings: Bindings) -> dict[str, Any]:

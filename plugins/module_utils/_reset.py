@@ -41,7 +41,7 @@ def reset_password(client: Client, record: Record | None, params: Mapping[str, A
         name = params["smtp_user_name"] if params["alias"] is None else bindings.aliases.get(params["alias"])
         if name is None:
             return _to_come(client, params, bindings, check_mode)
-        due = _is_old(params, bindings.password_times.get(name))
+        due = is_old(params["max_age_days"], bindings.password_times.get(name), utc_now())
         if record and due and params["current_password"] is None and not check_mode:
             # Not only below: where it is known without a call, none is made.
             record.require_writable()
@@ -54,7 +54,7 @@ def reset_password(client: Client, record: Record | None, params: Mapping[str, A
         if record:
             record.require_writable()
         # Whatever fails after the reset, the new password must not be lost.
-        result["smtp_password"], problem = _reset(client, user, record.prove if record else None)
+        result["smtp_password"], problem = reset_once(client, user, record.prove if record else None)
         try:
             if isinstance(problem, VerificationError):
                 # As far as one can see it is not in force: nothing has changed yet, and no time is to be kept.
@@ -112,13 +112,14 @@ def _has_current_password(params: Mapping[str, Any], user: User) -> bool:
     return bool(user.password == params["current_password"])
 
 
-def _is_old(params: Mapping[str, Any], password_time: datetime.datetime | None) -> bool:
-    if params["max_age_days"] is None or password_time is None:
+def is_old(max_age_days: float | None, password_time: datetime.datetime | None, now: datetime.datetime) -> bool:
+    """Say whether a password of that time is older than so many days; one of unknown age is, and without a limit each is."""
+    if max_age_days is None or password_time is None:
         return True
-    return (utc_now() - password_time).total_seconds() / 86400 > float(params["max_age_days"])
+    return (now - password_time).total_seconds() / 86400 > max_age_days
 
 
-def _reset(client: Client, user: User, prove: Callable[[], None] | None) -> tuple[str, SendCleanError | None]:
+def reset_once(client: Client, user: User, prove: Callable[[], None] | None) -> tuple[str, SendCleanError | None]:
     """Reset once, whatever becomes of the answer. Return the new password, and what could not be verified of it."""
     attempt = 0
     while True:

@@ -214,7 +214,11 @@ def test_a_mistake_in_one_account_is_in_the_table(team: Project, service: Servic
 
 @pytest.mark.parametrize(
     ("arguments", "hosts"),
-    [("--limit production", ["production"]), ("-e sendclean_hosts=staging", ["staging"]), ("--limit 'sta*:dev*'", ["staging", "development"])],
+    [
+        ("--limit production", ["production"]),
+        ("-e sendclean_hosts=staging", ["staging"]),
+        ("--limit 'sta*:dev*'", ["staging", "development"]),
+    ],
 )
 def test_some_accounts(team: Project, service: Service, arguments: str, hosts: list[str]) -> None:
     run = look(team, service, arguments)
