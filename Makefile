@@ -54,7 +54,7 @@ lint: setup  ## run ansible-lint, ruff and mypy
 	@failed=0; \
 	($(RUN_STAGED) ansible-lint) || failed=1; \
 	$(RUN) ruff check || failed=1; \
-	$(RUN) mypy $(foreach room,module_utils plugin_utils action filter,-p ansible_collections.sendclean.email.plugins.$(room)) \
+	$(RUN) mypy $(foreach room,module_utils plugin_utils action filter lookup,-p ansible_collections.sendclean.email.plugins.$(room)) \
 		-p simulator || failed=1; \
 	$(RUN) mypy tests/tools tests/conftest.py || failed=1; \
 	exit $$failed

@@ -56,10 +56,11 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(file), target
 
 
-def test_the_readme_lists_the_modules_by_their_short_descriptions() -> None:
-    listed = dict(re.findall(r"^\| \[`(\w+)`\]\(plugins/modules/\1\.py\) \| (.+) \|$", README, re.MULTILINE))
+@pytest.mark.parametrize("kind", ["modules", "lookup"])
+def test_the_readme_lists_the_plugins_by_their_short_descriptions(kind: str) -> None:
+    listed = dict(re.findall(rf"^\| \[`(\w+)`\]\(plugins/{kind}/\1\.py\) \| (.+) \|$", README, re.MULTILINE))
     described = {}
-    for path in (ROOT / "plugins" / "modules").glob("*.py"):
+    for path in (ROOT / "plugins" / kind).glob("*.py"):
         match = re.search(r"^short_description: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
         described[path.stem] = match and match[1]
     assert listed == described
@@ -119,14 +120,29 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
     [
         ("requests", {"_client"}),
         ("psycopg", {"_postgres"}),
-        ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "action"}),
+        ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "action", "lookup"}),
         ("yaml", {"_credentials"}),
         ("fcntl", {"_files"}),
-        ("os", {"_checkup", "_control_node", "_disk", "_files", "_module", "_options", "_postgres", "_role", "_steps"}),
+        (
+            "os",
+            {
+                "_checkup",
+                "_control_node",
+                "_disk",
+                "_files",
+                "_listed",
+                "_module",
+                "_options",
+                "_postgres",
+                "_role",
+                "_steps",
+                "lookup",
+            },
+        ),
     ],
 )
 def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:
-    """Modules, actions and filters are named by their folders."""
+    """Modules, actions, lookups and filters are named by their folders."""
     knowing = {
         path.stem if path in ROOMS else path.parent.name
         for path in (ROOT / "plugins").rglob("*.py")

@@ -108,7 +108,7 @@ NO_MESSAGES = {
     "a moment ago",
     # A line of the diff, and the first words of Ansible's own message.
     "encrypted with vault ID <vault_id>",
-    "Unsupported parameters for (<action>)",
+    "Unsupported parameters for (<plugin>)",
 }
 
 
