@@ -161,7 +161,7 @@ class Record:
             self._late(lost, write)
 
     def stage(self, alias: str, smtp_user_name: str, password_time: datetime.datetime) -> None:
-        """Make durable that the alias's standby, who may just have been created, has a new password; also if the lock was lost."""
+        """Make durable that the alias's standby, maybe just created, has a new password; also if the lock was lost."""
 
         def change(section: dict[str, Any]) -> None:
             section["standbys"][alias] = {"smtp_user_name": smtp_user_name, "staged": True}

@@ -35,7 +35,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class AccountPlan:
-    """What has to be done in an account: a plan for each wanted user, for each former one of theirs that differs, and for each that is purged.
+    """What has to be done in an account: a plan for each wanted user, for former ones of theirs, for each purged one.
 
     ``unclaimed`` are the enabled users that nobody is bound to and nobody asks for, ``warnings`` sentences for people.
     """

@@ -20,7 +20,7 @@ from unittest import mock
 import requests
 import simulator.service
 import simulator.store
-from ansible_collections.sendclean.email.plugins.module_utils import _apply, _client, _files, _reset
+from ansible_collections.sendclean.email.plugins.module_utils import _apply, _client, _files, _reset, _rotate
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock, run_main
 from simulator import Service, SimulatedUser
 from simulator.wire import Wire
@@ -40,7 +40,7 @@ def fake_time() -> Iterator[FakeClock]:
     with contextlib.ExitStack() as stack:
         for module in (_client, _files, simulator.service, simulator.store):
             stack.enter_context(mock.patch.object(module, "time", clock))
-        for module in (_apply, _reset):
+        for module in (_apply, _reset, _rotate):
             stack.enter_context(mock.patch.object(module, "utc_now", clock.utc_now))
         yield clock
 
@@ -82,7 +82,7 @@ class Account:
         if not self.path.exists():
             return {}
         section = json.loads(self.path.read_text())["accounts"].get(self.options["api_url"], {}).get(OWNER, {})
-        assert set(section) <= {"aliases", "intents", "known", "password_times"}
+        assert set(section) <= {"aliases", "intents", "known", "password_times", "standbys"}
         return dict(section)
 
     def acknowledge(self, *names: str) -> None:

@@ -24,7 +24,7 @@ from unit.exactly_once.playground import Result, Steps
 
 # A server process that has imported all this, and that has no threads, forks one process for each run.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_MODULES = ("smtp_user", "smtp_users", "smtp_password_reset")
+_MODULES = ("smtp_user", "smtp_users", "smtp_password_reset", "smtp_user_rotate")
 _CONTEXT.set_forkserver_preload([__name__, *(f"{COLLECTION}.plugins.modules.{name}" for name in _MODULES)])
 
 # Point numbers that no run comes to.
