@@ -68,17 +68,17 @@ def test_a_template_with_a_loop_lists_once_and_takes_nothing_for_a_template(acco
 
 
 def test_the_ways_to_ask(account: Project, service: Service) -> None:
-    """One term is a mapping, several are a list; allow_unsafe, which older versions know, lets nothing be a template either."""
+    """One term is a mapping, several are a list."""
     named = {
         "one": f"{{{{ {LOOKUP}'shop') }}}}",
         "several": f"{{{{ {LOOKUP}'shop', 'smtp3') }}}}",
         "listed": f"{{{{ {LOOKUP}aliases) }}}}",
         "queried": "{{ query('sendclean.email.smtp_credentials', 'shop') }}",
         "nobody": "{{ query('sendclean.email.smtp_credentials', []) }}",
-        "unsafe": f"{{{{ {LOOKUP}'billing', allow_unsafe=true) }}}}",
+        "hostile": f"{{{{ {LOOKUP}'billing') }}}}",
         "ignored": f"{{{{ {LOOKUP}'nobody', errors='ignore') is none }}}}",
         # A second template sees what the first has made.
-        "indirect": "{{ unsafe.smtp_password }}",
+        "indirect": "{{ hostile.smtp_password }}",
     }
     content = "{{ dict(" + ", ".join(f"{name}={name}" for name in named) + ") | to_json }}"
     looped = {
@@ -88,7 +88,7 @@ def test_the_ways_to_ask(account: Project, service: Service) -> None:
     }
     account.write_play("play.yml", copy(content), looped, vars={**named, "aliases": ["billing", "shop"]})
 
-    account.run(PLAY, ANSIBLE_VERBOSITY="4").succeeded()
+    account.run(PLAY, **VERBOSE).succeeded()
 
     users = {name: {"smtp_user_name": name, "smtp_password": password} for name, password in passwords(service).items()}
     found = json.loads(written(account))
@@ -98,10 +98,19 @@ def test_the_ways_to_ask(account: Project, service: Service) -> None:
         "listed": [users["smtp1"], users["smtp2"]],
         "queried": [users["smtp2"]],
         "nobody": [],
-        "unsafe": users["smtp1"],
+        "hostile": users["smtp1"],
         "ignored": True,
         "indirect": HOSTILE,
     }
+
+
+def test_no_setting_makes_a_template_of_a_password(account: Project) -> None:
+    """Before ansible-core 2.19 this one does so with what other lookups return."""
+    account.write("ansible.cfg", "[defaults]\nallow_unsafe_lookups = true\n")
+    found = {"found": "{{ query('sendclean.email.smtp_credentials', 'billing') }}"}
+    account.write_play("play.yml", copy("{{ found[0].smtp_password }}"), vars=found)
+    account.run(PLAY, **VERBOSE).succeeded()
+    assert written(account) == HOSTILE
 
 
 def test_each_task_sees_what_the_one_before_has_changed(account: Project, service: Service) -> None:
@@ -160,6 +169,8 @@ def test_options_may_be_encrypted_inline(account: Project, service: Service) -> 
     assert written(account) == passwords(service)["smtp2"]
 
     account.write_vault_password("other", "another password")
+    # Before 2.19 it hides the failure, too.
+    account.write("play.yml", (account.folder / "play.yml").read_text(encoding="utf-8").replace("no_log: true", "no_log: false"))
     refused = account.run(f"{PLAY} --vault-password-file other", ANSIBLE_VAULT_PASSWORD_FILE=None)
     assert refused.returncode == 2
     assert "ecrypt" in refused.output and "A bug" not in refused.output
