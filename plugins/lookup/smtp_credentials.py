@@ -103,7 +103,10 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._listed import cre
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import in_clear
 from jinja2.exceptions import UndefinedError
 
+# Not declared with "env" in the documentation, since "ansible-config dump" would print the token then.
 ARGUMENT_SPEC: dict[str, Any] = {**CONNECTION_OPTIONS, **BINDINGS_OPTIONS}
+# For Ansible, which passes on the first with with_… before 2.19, and the second from then on.
+ANSIBLES_OWN = ("wantlist", "allow_unsafe")
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core has no type information
@@ -111,8 +114,9 @@ class LookupModule(LookupBase):  # type: ignore[misc]  # ansible-core has no typ
 
     def run(self, terms: list[Any], variables: Mapping[str, Any] | None = None, **kwargs: Any) -> list[dict[str, str]]:
         """Return the credentials of each term."""
+        given = {name: value for name, value in kwargs.items() if name not in ANSIBLES_OWN}
         try:
-            found, warnings = self._found([in_clear(term) for term in self._flatten(terms)], kwargs)
+            found, warnings = self._found([in_clear(term) for term in self._flatten(terms)], given)
         except SendCleanError as error:
             raise AnsibleLookupError(str(error)) from None
         except (AnsibleError, UndefinedError):

@@ -75,7 +75,7 @@ def test_the_ways_to_ask(account: Project, service: Service) -> None:
         "listed": f"{{{{ {LOOKUP}aliases) }}}}",
         "queried": "{{ query('sendclean.email.smtp_credentials', 'shop') }}",
         "nobody": "{{ query('sendclean.email.smtp_credentials', []) }}",
-        "hostile": f"{{{{ {LOOKUP}'billing') }}}}",
+        "hostile": "{{ query('sendclean.email.smtp_credentials', 'billing', allow_unsafe=true)[0] }}",
         "ignored": f"{{{{ {LOOKUP}'nobody', errors='ignore') is none }}}}",
         # A second template sees what the first has made.
         "indirect": "{{ hostile.smtp_password }}",
@@ -107,8 +107,8 @@ def test_the_ways_to_ask(account: Project, service: Service) -> None:
 def test_no_setting_makes_a_template_of_a_password(account: Project) -> None:
     """Before ansible-core 2.19 this one does so with what other lookups return."""
     account.write("ansible.cfg", "[defaults]\nallow_unsafe_lookups = true\n")
-    found = {"found": "{{ query('sendclean.email.smtp_credentials', 'billing') }}"}
-    account.write_play("play.yml", copy("{{ found[0].smtp_password }}"), vars=found)
+    keep = {"ansible.builtin.set_fact": {"found": "{{ query('sendclean.email.smtp_credentials', 'billing') }}"}, "no_log": True}
+    account.write_play("play.yml", keep, copy("{{ found[0].smtp_password }}"))
     account.run(PLAY, **VERBOSE).succeeded()
     assert written(account) == HOSTILE
 
