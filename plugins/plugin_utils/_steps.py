@@ -33,6 +33,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     listed_aliases,
     told_of_recovery,
     told_of_strangers,
+    without_formers,
 )
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import strangers as nobodys_users
 from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import due, leaked_and_kept, strangers
@@ -171,8 +172,12 @@ def _failure(problems: list[str], unkept: list[str]) -> list[str] | str:
 def recover(node: ControlNode) -> dict[str, Any]:
     """Bind the aliases again that another file than the bindings file has. All that cannot be is told, and nothing done then."""
     values = _values(node, {**_role.ACCOUNT, **_role.RECOVER})
-    found = _who_is_who(node, values)
-    account = node.run("sendclean.email.smtp_bindings", {**_role.connection_of(values), "bindings": found.bindings})
+    found, connection = _who_is_who(node, values), _role.connection_of(values)
+    account = node.run("sendclean.email.smtp_bindings", connection)
+    if account.get("failed"):
+        return account
+    found = without_formers(found, account)
+    account = node.run("sendclean.email.smtp_bindings", {**connection, "bindings": found.bindings})
     if account.get("failed"):
         return account
     return {**account, "told": list(told_of_recovery(found, account, node.check_mode))}

@@ -48,6 +48,8 @@ USER = {
     "status": "Enable",
     "total_limit": 5,
     "hourly_limit": 1,
+    "standby_of": None,
+    "password_age_days": 9.0,
 }
 NOBODYS = {**USER, "alias": None, "smtp_user_name": "smtp2"}
 KEPT = {"updated": [], "password_age_days": {"billing": 9.0}}
