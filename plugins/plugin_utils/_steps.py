@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
-from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting, _role
+from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting, _role, _rotating
 from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import examine, write_report
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import parse
@@ -33,9 +33,9 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     listed_aliases,
     told_of_recovery,
     told_of_strangers,
+    without_formers,
 )
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import strangers as nobodys_users
-from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import due, leaked_and_kept, strangers
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import decrypt, secrets_of
 
@@ -63,7 +63,7 @@ def keep(node: ControlNode) -> dict[str, Any]:
     values, _options = _main(node)
     if "credentials_file" not in values:
         return {"skipped": True}
-    return _keep(node, values)
+    return node.run("sendclean.email.smtp_credentials", {**_role.connection_of(values), **_role.credentials_of(values)})
 
 
 def page(node: ControlNode) -> dict[str, Any]:
@@ -114,65 +114,29 @@ def export(node: ControlNode) -> dict[str, Any]:
 
 
 def rotate(node: ControlNode) -> dict[str, Any]:
-    """Reset the passwords that are due, and keep the new ones. ``failure`` in the result is that of users, and stops no other."""
-    values = _rotation(node)
-    # Also what a run that died has reset: those users are in "updated".
-    kept = _keep(node, values)
-    if kept.get("failed"):
-        return kept
-    if unknown := strangers(values, kept):
-        nobody = ", ".join(unknown)
-        raise OptionError("smtp_users_rotate_aliases", f"names nobody of the account with {nobody}. Nothing was reset")
-    options = {**_role.connection_of(values), "include_passwords": True}
-    account = node.run("sendclean.email.smtp_user_info", options, no_log=True)
-    if account.get("failed"):
-        return {"failed": True, "msg": account["msg"]}
-    users = due(values, account["smtp_users"], kept)
-    resets = [_reset(node, values, user) for user in users]
-    rotated = {*kept["updated"], *(user["alias"] for user, reset in zip(users, resets) if reset.get("changed"))}
-    if users and not node.check_mode:
-        # Also of resets whose password the account does not show yet: they have failed, and what they were answered is in force.
-        answered = {reset["smtp_user_name"]: reset["smtp_password"] for reset in resets if reset.get("smtp_password")}
-        kept = _keep(node, values, answered)
-        if kept.get("failed"):
-            return kept
-        rotated |= set(kept["updated"])
-    return {
-        "changed": bool(rotated),
-        "told": _told_of(sorted(rotated), node.check_mode),
-        "failure": _failure(
-            [reset["msg"] for reset in resets if reset.get("failed")], leaked_and_kept(values, account["smtp_users"])
-        ),
-        # Later tasks act on it: a dry run has given nobody another password.
-        "ansible_facts": {"smtp_users_rotated": [] if node.check_mode else sorted(rotated)},
-    }
+    """Reset or rotate the passwords that are due, and keep the new ones."""
+    return _rotating.rotate_step(_rotation, node)
 
 
-def _reset(node: ControlNode, values: Mapping[str, Any], user: Mapping[str, Any]) -> dict[str, Any]:
-    """Reset the password that a user has. What fails is told at the end, when the passwords of the others are kept."""
-    age = {"max_age_days": values["rotate_max_age_days"]} if "rotate_max_age_days" in values else {}
-    # The password, so that no run resets what another has just reset.
-    guards = {"smtp_user_name": user["smtp_user_name"], "current_password": user["smtp_password"], **age}
-    return node.run("sendclean.email.smtp_password_reset", {**_role.connection_of(values), **guards}, no_log=True)
+def owed(node: ControlNode) -> dict[str, Any]:
+    """See what an earlier run has rotated and not delivered."""
+    return _rotating.owed_step(_rotation, node)
 
 
-def _failure(problems: list[str], unkept: list[str]) -> list[str] | str:
-    problems = list(dict.fromkeys(problems))
-    if not unkept:
-        return problems
-    # A new password could not be kept for them: the file has only users with an alias.
-    leaked = (
-        f"smtp_users_rotate_leaked_password is still that of {', '.join(unkept)}, without an alias: "
-        "adopt the user and run again, or reset it with sendclean.email.smtp_password_reset"
-    )
-    return [*problems, leaked] if problems else leaked
+def delivered(node: ControlNode) -> dict[str, Any]:
+    """Remember what the user's tasks have delivered."""
+    return _rotating.delivered_step(_rotation, node)
 
 
 def recover(node: ControlNode) -> dict[str, Any]:
     """Bind the aliases again that another file than the bindings file has. All that cannot be is told, and nothing done then."""
     values = _values(node, {**_role.ACCOUNT, **_role.RECOVER})
-    found = _who_is_who(node, values)
-    account = node.run("sendclean.email.smtp_bindings", {**_role.connection_of(values), "bindings": found.bindings})
+    found, connection = _who_is_who(node, values), _role.connection_of(values)
+    account = node.run("sendclean.email.smtp_bindings", connection)
+    if account.get("failed"):
+        return account
+    found = without_formers(found, account)
+    account = node.run("sendclean.email.smtp_bindings", {**connection, "bindings": found.bindings})
     if account.get("failed"):
         return account
     return {**account, "told": list(told_of_recovery(found, account, node.check_mode))}
@@ -319,16 +283,11 @@ def _place(name: str, value: Any) -> str:
 STEPS = {
     step.__name__: step
     for step in (
-        *(enforce, keep, page, overview, clear, export, rotate, recover, acknowledge),
+        *(enforce, keep, page, overview, clear, export, recover, acknowledge),
+        *(owed, rotate, delivered, _rotating.judge_rotation),
         *(anybody, drift, table, judge_drift, doctor, report, tell, judge, move),
     )
 }
-
-
-def _told_of(rotated: list[str], dry: bool) -> str:
-    if not rotated:
-        return "Nobody has a new password."
-    return f"These users have{' (in the real run)' if dry else ''} a new password, redeploy what uses it: {', '.join(rotated)}"
 
 
 def _told(node: ControlNode) -> dict[str, Any]:
@@ -340,11 +299,6 @@ def _told(node: ControlNode) -> dict[str, Any]:
         except RoleError:
             continue
     return {"owner_id": os.environ.get("SENDCLEAN_OWNER_ID", ""), **told}
-
-
-def _keep(node: ControlNode, values: Mapping[str, Any], answered: Mapping[str, str] | None = None) -> dict[str, Any]:
-    options = {**_role.connection_of(values), **_role.credentials_of(values)}
-    return node.run("sendclean.email.smtp_credentials", {**options, "answered_passwords": answered} if answered else options)
 
 
 def _main(node: ControlNode) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -359,6 +313,8 @@ def _rotation(node: ControlNode) -> dict[str, Any]:
     values, problems = _looked_at(node, _role.ROTATE)
     blank = {name for name in _role.CHOICES if _role.PREFIX + name in node.variables and name not in values}
     _refuse([*([] if problems else _role.choice_problems(values, blank)), *problems])
+    if "rotate_deploy_tasks" in values:
+        node.require_tasks("smtp_users_rotate_deploy_tasks", values["rotate_deploy_tasks"])
     return values
 
 
