@@ -1,0 +1,404 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""plan_checksum of sendclean.email.smtp_users: what was approved is what is done, or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
+    OWNER,
+    TOKEN,
+    FakeClock,
+    ModuleResult,
+    RunModule,
+    held,
+    is_locked,
+    made,
+    read_bindings,
+    write_bindings,
+)
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from simulator import RunningServer, Service
+from simulator.wire import wired
+
+NAMES = ["smtp1", "smtp2", "smtp3", "smtp4", "smtp5"]
+LIMITS = {"total_limit": 1000, "hourly_limit": 100}
+NOTHING = "ce3b0c44298fc1c149afbf4c8996fb92"
+
+
+# ---- for any account and any users ---------------------------------------------------------------------------------
+
+LIMIT = st.integers(1, 2)
+SHOWN = st.tuples(st.sampled_from(["Enable", "Disable"]), LIMIT, LIMIT)
+GIVEN = st.one_of(st.none(), LIMIT)
+STATE = st.sampled_from(["present", "present", "absent"])
+
+
+def entry(state: st.SearchStrategy[str] = STATE, limit: st.SearchStrategy[Any] = GIVEN, **who: str) -> st.SearchStrategy[Any]:
+    """Return one of the list."""
+    return st.fixed_dictionaries(
+        {**{key: st.just(value) for key, value in who.items()}, "state": state, "total_limit": limit, "hourly_limit": limit}
+    )
+
+
+ENTRY = st.one_of(
+    entry(alias="bound"),
+    entry(alias="renamed", renamed_from="bound"),
+    entry(alias="gone", state=st.just("absent")),
+    entry(alias="gone too", renamed_from="gone", state=st.just("absent")),
+    entry(alias="a", limit=LIMIT),
+    entry(alias="b", limit=LIMIT),
+    entry(alias="begun", limit=LIMIT),
+    entry(alias="begun", renamed_from="begun before", limit=LIMIT),
+    entry(alias="adopted", smtp_user_name="smtp2"),
+    entry(alias="adopted", smtp_user_name="smtp3"),
+    *(entry(smtp_user_name=name) for name in NAMES[2:]),
+)
+# What happens between a dry run and the real one: to the list, the account and the bindings file.
+CHANGE = st.one_of(
+    st.just(("nothing", None)),
+    st.tuples(st.just("order"), st.randoms(use_true_random=False)),
+    st.tuples(st.just("entry"), ENTRY),
+    st.tuples(st.just("another limit"), st.tuples(st.integers(0, 3), LIMIT)),
+    st.tuples(st.just("another alias"), st.integers(0, 3)),
+    st.tuples(st.just("no entry"), st.integers(0, 4)),
+    st.tuples(st.just("purge"), st.booleans()),
+    st.tuples(st.just("user"), st.tuples(st.sampled_from(NAMES), SHOWN)),
+    st.tuples(st.just("password"), st.sampled_from(NAMES)),
+    st.tuples(st.just("another user"), SHOWN),
+    st.tuples(st.just("alias"), st.sampled_from([("bound", "smtp1"), ("bound", "smtp4"), ("gone", "smtp5"), ("gone", "smtp8")])),
+    st.tuples(st.just("known"), st.sampled_from(NAMES)),
+    st.tuples(
+        st.just("intent"), st.tuples(st.sampled_from(["begun", "begun before"]), LIMIT, LIMIT, st.sets(st.sampled_from(NAMES)))
+    ),
+)
+
+
+class Account:
+    """An account, its bindings file and its list, and what is done to them."""
+
+    def __init__(
+        self, run: RunModule, base_url: str, service: Service, path: Path, section: dict[str, Any], **options: Any
+    ) -> None:
+        self.run_module, self.base_url, self.service, self.path = run, base_url, service, path
+        self.section, self.options = section, options
+        write_bindings(path, base_url, **section)
+
+    def run(self, check: bool = False, **options: Any) -> ModuleResult:
+        """Run the module."""
+        connection = {"owner_id": OWNER, "token": TOKEN, "api_url": self.base_url, "requests_per_minute": 0}
+        given = {**connection, "bindings_path": str(self.path), "purge_limit": "100%", **self.options, **options}
+        return self.run_module("smtp_users", {**given, "_ansible_check_mode": check})
+
+    def change(self, kind: str, what: Any) -> None:
+        """Do one of the things that can happen."""
+        users = self.options["users"]
+        aliases = self.section["aliases"]
+        if kind == "order":
+            what.shuffle(users)
+        elif kind == "entry":
+            users.append(what)
+        elif kind == "another limit":
+            users[what[0] : what[0] + 1] = [{**user, "hourly_limit": what[1]} for user in users[what[0] : what[0] + 1]]
+        elif kind == "another alias" and users[what : what + 1] and {"bound", "gone"}.isdisjoint(users[what].values()):
+            users[what] = {**users[what], "alias": "another"}
+        elif kind == "no entry":
+            del users[what : what + 1]
+        elif kind == "purge":
+            self.options["purge"] = what
+        elif kind == "user" and what[0] in held(self.service):
+            status, total, hourly = what[1]
+            self.service.update_user(OWNER, what[0], status=status, total_limit=total, hourly_limit=hourly)
+        elif kind == "password" and what in held(self.service):
+            self.service.update_user(OWNER, what, smtp_password="another one")
+        elif kind == "another user":
+            status, total, hourly = what
+            self.service.create_user(OWNER, total, hourly, status)
+        elif kind == "alias" and what[1] not in aliases.values():
+            aliases[what[0]] = what[1]
+        elif kind == "known" and what not in aliases.values():
+            self.section["known"] = sorted({*self.section["known"], what})
+        elif kind == "intent":
+            alias, total, hourly, names = what
+            self.section["intents"][alias] = {"total_limit": total, "hourly_limit": hourly, "smtp_user_names": sorted(names)}
+        write_bindings(self.path, self.base_url, **self.section)
+
+    def snapshot(self) -> Any:
+        """Return all that a run could write."""
+        return held(self.service), self.path.read_text()
+
+    def what_is_to_be_done(self, check: ModuleResult) -> Any:
+        """Return what a dry run says of the plan, from its other results: calls, and users before and after."""
+        users = [[row["before"], row["after"], renamed(row, self.section["aliases"])] for row in check["diff"]]
+        return sorted(map(json.dumps, users)), sorted(map(json.dumps, check["operations"]))
+
+
+def renamed(row: dict[str, Any], aliases: dict[str, str]) -> Any:
+    """Return which binding moves where the user of it is not listed, which no result shows but for the name of the entry."""
+    return None if "smtp_user_name" in row["after"] else [row["after_header"], aliases.get("bound"), aliases.get("gone")]
+
+
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+@given(
+    shown=st.lists(SHOWN, min_size=5, max_size=5),
+    users=st.lists(ENTRY, min_size=2, max_size=4, unique_by=lambda entry: entry.get("smtp_user_name") or entry["alias"]),
+    purge=st.booleans(),
+    changes=st.lists(CHANGE, min_size=1, max_size=3),
+)
+def test_what_was_approved_is_done_and_nothing_else(
+    bare_run: RunModule,
+    tmp_path_factory: pytest.TempPathFactory,
+    fast: FakeClock,
+    shown: list[tuple[str, int, int]],
+    users: list[dict[str, Any]],
+    purge: bool,
+    changes: list[tuple[str, Any]],
+) -> None:
+    service = Service({OWNER: TOKEN})
+    for name, (status, total, hourly) in zip(NAMES, shown):
+        service.create_user(OWNER, total, hourly, status, smtp_user_name=name)
+    path = tmp_path_factory.mktemp("account") / "bindings.json"
+    # "gone" is the alias of somebody who is not listed any more. A file that knows everybody lets creations pass.
+    section = {"aliases": {"bound": "smtp1", "gone": "smtp9"}, "known": NAMES[1:], "intents": {}}
+    with wired(service) as base_url:
+        account = Account(bare_run, base_url, service, path, section, users=users, purge=purge)
+        planned = account.run(check=True)
+        if planned.failed:
+            event("the list makes no sense")
+            return
+        before = account.what_is_to_be_done(planned)
+        for kind, what in changes:
+            account.change(kind, what)
+        now = account.run(check=True)
+        approved = planned["plan_checksum"]
+        if now.failed:
+            event("makes no sense after the change")
+            assert account.run(plan_checksum=approved).msg == now.msg
+            return
+        same = account.what_is_to_be_done(now) == before
+        assert (now["plan_checksum"] == approved) is same
+        untouched = account.snapshot()
+        refused = not same and now["changed"]
+        for check in (True, False):
+            done = account.run(check=check, plan_checksum=approved)
+            assert done.failed is refused, done.msg
+            if refused:
+                assert (done["operations"], done["plan_checksum"]) == (now["operations"], now["plan_checksum"])
+                assert done["changed"] is False and now["plan_checksum"] in done.msg
+            else:
+                assert done["plan_checksum"] == now["plan_checksum"]
+                assert done["changed"] is now["changed"]
+            if refused or check:
+                assert account.snapshot() == untouched
+        event(f"{'the same' if same else 'another'} plan, {'something' if now['changed'] else 'nothing'} to do")
+        if refused:
+            # What it says it is, is accepted.
+            assert not account.run(plan_checksum=done["plan_checksum"]).failed
+
+
+# ---- what is in it -------------------------------------------------------------------------------------------------
+
+USERS: list[dict[str, Any]] = [
+    {"alias": "bound", "hourly_limit": 7},
+    {"alias": "first", **LIMITS},
+    {"alias": "second", "total_limit": 1000, "hourly_limit": 8},
+    {"alias": "adopted", "smtp_user_name": "smtp2"},
+    {"alias": "new", "renamed_from": "old"},
+    {"smtp_user_name": "smtp4", "state": "absent"},
+    {"smtp_user_name": "smtp5"},
+]
+
+
+@pytest.fixture
+def account(run_module: RunModule, bare_run: RunModule, service: Service, server: RunningServer, bindings_path: Path) -> Account:
+    """One in which the users above differ in each way, smtp5 aside. smtp6 is in no list."""
+    for name in NAMES:
+        service.create_user(OWNER, smtp_user_name=name, **LIMITS)
+    service.create_user(OWNER, 6, 6, smtp_user_name="smtp6")
+    section = {"aliases": {"bound": "smtp1", "old": "smtp3"}, "known": ["smtp2", "smtp4", "smtp5", "smtp6"], "intents": {}}
+    return Account(bare_run, server.base_url, service, bindings_path, section, users=[dict(user) for user in USERS])
+
+
+Change = Callable[[Account, "list[dict[str, Any]]"], object]
+
+
+def by_hand(name: str, **fields: Any) -> Change:
+    """Return what changes a user in SendClean's panel."""
+    return lambda account, users: account.service.update_user(OWNER, name, **fields)
+
+
+ANOTHER_PLAN: dict[str, Change] = {
+    "a limit to be set": lambda account, users: users[0].update(hourly_limit=9),
+    "a limit more": lambda account, users: users[0].update(total_limit=9),
+    "what the user was in the field that is set": by_hand("smtp1", hourly_limit=99),
+    "what the user was in another field": by_hand("smtp1", total_limit=99),
+    "what a user was who is only bound": by_hand("smtp2", total_limit=99),
+    "what a user was who is only renamed": by_hand("smtp3", hourly_limit=99),
+    "what a disabled one was": by_hand("smtp4", total_limit=99),
+    "nothing to be done for one": by_hand("smtp1", hourly_limit=7),
+    "something to be done for another": by_hand("smtp5", status="Disable"),
+    "a limit of a creation": lambda account, users: users[1].update(total_limit=9),
+    "the alias of a creation": lambda account, users: users[1].update(alias="third"),
+    "limits of creations the other way around": lambda account, users: (
+        users[1].update(hourly_limit=8),
+        users[2].update(hourly_limit=100),
+    ),
+    "a creation less": lambda account, users: users.pop(1),
+    "the alias of an adoption": lambda account, users: users[3].update(alias="third"),
+    "the user of an adoption": lambda account, users: users[3].update(smtp_user_name="smtp6"),
+    "the alias of a rename": lambda account, users: users[4].update(alias="third"),
+    "where a rename comes from": lambda account, users: (
+        account.section["aliases"].update({"older": account.section["aliases"].pop("old")}),
+        users[4].update(renamed_from="older"),
+    ),
+    "a status": lambda account, users: users[4].update(state="absent"),
+    "an alias that the user has": lambda account, users: (
+        account.section["aliases"].update(panel="smtp4"),
+        account.section["known"].remove("smtp4"),
+    ),
+    "a creation that was begun and has a user": lambda account, users: (
+        account.section["intents"].update(first={**LIMITS, "smtp_user_names": [*NAMES, "smtp6"]}),
+        account.service.create_user(OWNER, smtp_user_name="smtp7", **LIMITS),
+    ),
+}
+THE_SAME_PLAN: dict[str, Change] = {
+    "the order": lambda account, users: users.reverse(),
+    "what a user was who is not touched": by_hand("smtp5", hourly_limit=99),
+    "one more who is in order": lambda account, users: users.append({"smtp_user_name": "smtp6"}),
+    "one less who is in order": lambda account, users: users.pop(6),
+    "a password": by_hand("smtp1", smtp_password="another one"),
+    "a limit that is as it is": lambda account, users: users[0].update(total_limit=1000),
+    "a user by alias and name": lambda account, users: users[0].update(smtp_user_name="smtp1"),
+    "a stranger": lambda account, users: account.service.create_user(OWNER, 5, 5),
+    "one who is nobody's any more": lambda account, users: account.section["known"].remove("smtp6"),
+    "a creation that was begun and has no user": lambda account, users: account.section["intents"].update(
+        first={**LIMITS, "smtp_user_names": [*NAMES, "smtp6"]}
+    ),
+}
+
+
+@pytest.mark.parametrize("case", [*ANOTHER_PLAN, *THE_SAME_PLAN])
+def test_each_part_of_a_plan_counts_and_nothing_else(account: Account, fast: FakeClock, case: str) -> None:
+    before = account.run(check=True)["plan_checksum"]
+    {**ANOTHER_PLAN, **THE_SAME_PLAN}[case](account, account.options["users"])
+    write_bindings(account.path, account.base_url, **account.section)
+    assert (account.run(check=True)["plan_checksum"] == before) is (case in THE_SAME_PLAN)
+    done = account.run(plan_checksum=before)
+    assert done.failed is (case in ANOTHER_PLAN)
+
+
+def test_a_plan_has_the_same_checksum_wherever_and_whenever_it_is_made(account: Account) -> None:
+    """So that what was approved is accepted by another version of Python or of the collection."""
+    assert account.run(check=True)["plan_checksum"] == "cd74dcc0da28a58560d1743f82b5f363"
+    assert account.run(check=True, users=[])["plan_checksum"] == NOTHING
+
+
+def test_a_purge_counts_and_not_whether_the_list_or_a_purge_disables(account: Account) -> None:
+    by_purge = account.run(check=True, users=[{"alias": "bound"}], purge=True)["plan_checksum"]
+    users = [{"alias": "bound"}, {"alias": "old", "state": "absent"}]
+    assert account.run(check=True, users=users)["plan_checksum"] == by_purge
+    assert account.run(check=True, users=users[:1])["plan_checksum"] == NOTHING
+
+
+# ---- the refusal ---------------------------------------------------------------------------------------------------
+
+
+def test_another_plan_is_refused_under_the_lock_before_anything_is_written(
+    account: Account, service: Service, fast: FakeClock
+) -> None:
+    """Also before a creation that was begun is settled, here one with a user and one that is not wanted any more."""
+    service.create_user(OWNER, smtp_user_name="smtp7", **LIMITS)
+    left = {**LIMITS, "smtp_user_names": [*NAMES, "smtp6"]}
+    account.section["intents"] = {"first": left, "off": {**left, "total_limit": 5}}
+    account.options["users"].append({"alias": "off", "state": "absent"})
+    write_bindings(account.path, account.base_url, **account.section)
+    locked = set()
+    service.before_call = lambda call, owner_id: locked.add((call, is_locked(account.path)))
+    before, now = account.snapshot(), account.run(check=True)
+    locked.clear()
+    for check in (True, False):
+        made(service)
+        done = account.run(check=check, plan_checksum="c" + 31 * "0")
+        assert done.failed and account.snapshot() == before
+        assert (done["operations"], done["plan_checksum"]) == (now["operations"], now["plan_checksum"])
+        assert "smtp_users" not in done.result
+        assert done.msg == (
+            f"plan_checksum c{31 * '0'} is not that of this run, whose plan is {now['plan_checksum']}: 1 updated (bound), "
+            "2 adopted (first, adopted), 1 created (second), 1 renamed (new), 1 disabled (smtp4). The account, the bindings file "
+            "or what is asked for has changed since. Nothing was written. Look at the plan in a dry run without plan_checksum, "
+            "and give the one of that if it is meant"
+        )
+    assert locked == {("listSmtp", False), ("listSmtp", True)}, "dry and for real"
+    assert not account.run(plan_checksum=now["plan_checksum"]).failed
+    assert "intents" not in read_bindings(account.path, account.base_url)
+
+
+def test_who_changes_the_account_while_a_run_waits_for_the_lock_makes_it_another_plan(account: Account, service: Service) -> None:
+    """What is compared is the very plan that is carried out: it rests on the listing under the lock."""
+    approved = account.run(check=True)["plan_checksum"]
+    changes = [lambda: service.update_user(OWNER, "smtp1", hourly_limit=99)]
+    service.before_call = lambda call, owner_id: changes.pop()() if changes else None
+    done = account.run(plan_checksum=approved)
+    assert done.failed and held(service).keys() == {*NAMES, "smtp6"}
+
+
+def test_many_users_are_counted_and_not_all_named(account: Account) -> None:
+    users = [{"alias": f"a{index:02}", **LIMITS} for index in range(25)]
+    done = account.run(users=users, plan_checksum=NOTHING)
+    assert "25 created (a00, " in done.msg and "a19, …)" in done.msg and "a20" not in done.msg
+    assert "is that of a run with nothing to do, also for a host that smtp_users_plan_checksums does not have" in done.msg
+    assert len(done["operations"]) == 25
+
+
+@pytest.mark.parametrize("approved", ["c" + 31 * "0", NOTHING, "0", "deadbeef"])
+def test_a_run_with_nothing_to_do_is_never_refused(account: Account, approved: str) -> None:
+    options = {"users": [{"smtp_user_name": "smtp5"}, {"alias": "nobody", "state": "absent"}], "plan_checksum": approved}
+    for check in (True, False):
+        done = account.run(check=check, **options)
+        assert not done.failed and done["plan_checksum"] == NOTHING
+
+
+def test_what_was_done_may_be_approved_again(account: Account) -> None:
+    approved = account.run(check=True)["plan_checksum"]
+    done = [account.run(plan_checksum=approved) for _time in range(2)]
+    assert [(each["changed"], each["plan_checksum"]) for each in done] == [(True, approved), (False, NOTHING)]
+
+
+def test_after_a_failure_the_rest_is_another_plan(account: Account, service: Service) -> None:
+    approved = account.run(check=True)["plan_checksum"]
+    service.add_fault("addSmtp", "validation_error", skip=1)
+    failed = account.run(plan_checksum=approved)
+    assert failed.failed and failed["plan_checksum"] == approved and len(failed["failures"]) == 1
+    again = account.run(plan_checksum=approved)
+    assert ": 1 created (second). The account" in again.msg
+    assert account.run(plan_checksum=again["plan_checksum"])["summary"]["created"] == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("", "plan_checksum is empty: give a value or leave it out"),
+        (" ", "plan_checksum is empty: give a value or leave it out"),
+        (f"{NOTHING}\n", "plan_checksum has a line break (U+000A) at its end: take it out"),
+        (1234567890123456, "plan_checksum must be a string, not 1234567890123456: put it in quotes"),
+        ("latest", 'plan_checksum must be what plan_checksum of a dry run says, hex digits, not "latest"'),
+        (NOTHING.upper(), f'plan_checksum must be what plan_checksum of a dry run says, hex digits, not "{NOTHING.upper()}"'),
+        ([NOTHING], "plan_checksum must be a string: put it in quotes"),
+    ],
+)
+def test_what_is_no_checksum_is_refused_before_any_call(account: Account, service: Service, value: Any, says: str) -> None:
+    for check in (True, False):
+        assert account.run(check=check, plan_checksum=value).msg == says
+    assert not service.log
+
+
+def test_null_is_not_given(account: Account) -> None:
+    assert not account.run(plan_checksum=None).failed
