@@ -17,21 +17,26 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET
 from ansible_collections.sendclean.email.plugins.module_utils._errors import SendCleanError, bug_in
 from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_PATH,
+    BINDINGS_OPTIONS,
     CONNECTION_OPTIONS,
     LIST,
     PATH,
     TEXT,
     without_nulls,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_values, text_problems
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    bindings_in,
+    refuse_values,
+    text_problems,
+    url_problems,
+)
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import environment_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._store import store
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import secrets_of
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **CONNECTION_OPTIONS,
-    "bindings_path": BINDINGS_PATH,
+    **BINDINGS_OPTIONS,
     "dest": {"type": PATH, "required": True},
     "variable": {"type": TEXT, "default": "smtp_credentials"},
     "aliases": {"type": LIST, "elements": TEXT},
@@ -65,7 +70,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
     def _options(self) -> dict[str, Any]:
         """Return the options, checked as those of a module are. Paths start from the playbook's folder."""
         arguments = {name: _in_clear(value) for name, value in without_nulls(self._task.args).items()}
-        validated = ArgumentSpecValidator(ARGUMENT_SPEC, required_by={"aliases": "bindings_path"}).validate(arguments)
+        validated = ArgumentSpecValidator(ARGUMENT_SPEC).validate(arguments)
         # A short one would mangle the text, and its own message shows no secret.
         self._hidden = {value for value in validated._no_log_values if len(value) >= SHORT_SECRET}
         if validated.error_messages:
@@ -74,7 +79,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core has no typ
             problems = ((unsupported if isinstance(error, UnsupportedError) else "") + error.msg for error in errors)
             raise SendCleanError("; ".join(problems))
         params: dict[str, Any] = validated.validated_parameters
-        refuse_values(text_problems(ARGUMENT_SPEC, params, arguments))
+        refuse_values([*text_problems(ARGUMENT_SPEC, params, arguments), *url_problems("bindings_url", params)])
+        params.update(bindings_in(params, arguments, needed_by=["aliases"]))
         for name, option in ARGUMENT_SPEC.items():
             if option["type"] == "path" and params[name]:
                 params[name] = self._loader.path_dwim(params[name])

@@ -65,6 +65,7 @@ notes:
     Names, IDs, secrets, patterns and paths have no white space or invisible character at an end, and no control character.
 requirements:
   - requests >= 2.27.0 on the machine that runs the module
+  - psycopg >= 3.2 there, only for bindings in PostgreSQL
 """
 
     BINDINGS = r"""
@@ -77,8 +78,19 @@ options:
       - A relative path starts from the module's working directory, that of M(sendclean.email.smtp_credentials) from the
         playbook's folder. Give an absolute one, such as
         V({{ inventory_dir }}/../bindings.json).
-      - The environment variable E(SENDCLEAN_BINDINGS_PATH) is used where the option is not given.
+      - The environment variable E(SENDCLEAN_BINDINGS_PATH) is used where the option is not given. Excludes O(bindings_url).
     type: path
+  bindings_url:
+    description:
+      - The bindings in PostgreSQL instead of a file, for runs that share no disk, as C(postgresql://user@host:5432/database).
+        All that is said of the bindings file holds for it.
+      - It is read as libpq does, with parameters such as C(sslmode=verify-full). A password in it is refused. libpq finds one in
+        E(PGPASSWORD), in the file that E(PGPASSFILE) names, or in a service file.
+      - The table is C(sendclean_bindings), or another one with the further parameter C(sendclean_table). It is never made by the
+        collection. Where it is missing, the failure has the statement that makes it as RV(ignore:create_table).
+      - Needs C(psycopg) 3 on the machine that runs the module. PgBouncer must run in session mode.
+      - The environment variable E(SENDCLEAN_BINDINGS_URL) is used where the option is not given. Excludes O(bindings_path).
+    type: str
 """
 
     ATTRIBUTES = r"""

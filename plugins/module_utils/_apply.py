@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import MAX_ATTEMPTS, Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import (
     CallError,
+    LostError,
     Outcome,
     RefusedError,
     SendCleanError,
@@ -39,6 +40,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     renames,
     unmet,
 )
+from ansible_collections.sendclean.email.plugins.module_utils._progress import counted, tell
 from ansible_collections.sendclean.email.plugins.module_utils._rails import AccountPlan, plan_run, refuse_other_plan
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
@@ -55,6 +57,8 @@ class Step:
     changed: bool = False
     # What the account showed after the write.
     user: User | None = None
+    # When the user got its password, as far as the bindings have it.
+    password_time: datetime.datetime | None = None
     error: SendCleanError | None = None
 
     @property
@@ -104,9 +108,11 @@ class Run:
     checksum: str
 
     @classmethod
-    def of(cls, plan: AccountPlan) -> Run:
+    def of(cls, plan: AccountPlan, bindings: Bindings) -> Run:
         """Return the run before anything is done."""
-        return cls([Step(each) for each in plan.plans], plan.unclaimed, plan.warnings, plan.checksum)
+        times = bindings.password_times
+        steps = [Step(each, password_time=times.get(each.user.smtp_user_name) if each.user else None) for each in plan.plans]
+        return cls(steps, plan.unclaimed, plan.warnings, plan.checksum)
 
     def refuse_unless(self, approved: str | None) -> None:
         """Raise RefusedError if a plan was approved, and it is not this one."""
@@ -115,7 +121,7 @@ class Run:
 
 def enforce(
     client: Client,
-    file: BindingsFile | None,
+    record: Record | None,
     wanted: Sequence[Wanted],
     check_mode: bool,
     purge: Purge | None = None,
@@ -126,18 +132,19 @@ def enforce(
     ``approved`` is the checksum of the only plan that may be carried out; None lets each pass. Raises SendCleanError as long as
     nothing was written. From the first write on, a failure is kept in its step.
     """
-    bindings = file.read() if file else Bindings()
-    if file and not check_mode and any(_may_bind(user, bindings) for user in wanted):
-        with file.lock(optional=True):
+    tell(0, len(wanted))
+    bindings = record.read() if record else Bindings()
+    if record and not check_mode and any(_may_bind(user, bindings) for user in wanted):
+        with record.lock(optional=True):
             # The listing that a creation rests on must be as young as the lock.
-            creation = _Creation(client, file, wanted, purge)
+            creation = _Creation(client, record, wanted, purge)
             creation.run.refuse_unless(approved)
             if any(creation.has_to_write(step) for step in creation.run.steps):
-                file.require_lock()
+                record.require_lock()
             run, going_on = creation.run, creation.give_aliases_their_users()
     else:
         listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [user.alias for user in wanted])
-        run, going_on = Run.of(plan_run(wanted, listing, bindings, purge)), True
+        run, going_on = Run.of(plan_run(wanted, listing, bindings, purge), bindings), True
         run.refuse_unless(approved)
     if check_mode:
         for step in run.steps:
@@ -175,17 +182,17 @@ def is_young(bindings: Bindings, smtp_user_name: str) -> bool:
 
 
 def utc_now() -> datetime.datetime:
-    """Return now, in UTC as the bindings file has it."""
+    """Return now, in UTC as the bindings have it."""
     return datetime.datetime.now(datetime.timezone.utc)
 
 
 class _Creation:
     """All that changes the bindings: settle what an earlier run began, rename, adopt, create. Under the account's lock."""
 
-    def __init__(self, client: Client, file: BindingsFile, wanted: Sequence[Wanted], purge: Purge | None) -> None:
+    def __init__(self, client: Client, record: Record, wanted: Sequence[Wanted], purge: Purge | None) -> None:
         self._client = client
-        self._file = file
-        bindings = file.read()
+        self._record = record
+        bindings = record.read()
         self._moves = renames(wanted, bindings)
         self._bindings = bindings.with_moves(self._moves)
         self._listing: Listing = {}
@@ -194,6 +201,8 @@ class _Creation:
         # Those that are to be created, in their order; begun is the one whose intent is durable already.
         self._queue = deque(step for step in self.run.steps if step.plan.create)
         self._begun: str | None = None
+        # Why no more may be created.
+        self._lost: LostError | None = None
 
     def _settled(self, wanted: Sequence[Wanted], bindings: Bindings, purge: Purge | None) -> Run:
         """List the account and plan; where creations were begun, until their users are listed, or would have to be."""
@@ -205,7 +214,7 @@ class _Creation:
         for self._listing in listings:
             if not begun or self._shows(begun, wanted, bindings):
                 break
-        return Run.of(plan_run(wanted, self._listing, bindings, purge))
+        return Run.of(plan_run(wanted, self._listing, bindings, purge), bindings)
 
     def _shows(self, begun: Sequence[Wanted], wanted: Sequence[Wanted], bindings: Bindings) -> bool:
         """Say whether the listing shows all users whose creation was begun. New ones with other limits may be others'."""
@@ -227,32 +236,35 @@ class _Creation:
         )
 
     def has_to_write(self, step: Step) -> bool:
-        """Say whether the file has to change for a step."""
+        """Say whether the bindings have to change for a step."""
         return step.plan.create or step.plan.binds or step.plan.wanted.alias in self._moves or self._is_begun(step.plan.wanted)
 
     def give_aliases_their_users(self) -> bool:
-        """Bind what has to be bound; say whether to go on. What only the file has to learn comes before a call can fail."""
+        """Bind what has to be bound; say whether to go on. What only they have to learn comes before a call can fail."""
         return _each(sorted(self.run.steps, key=lambda step: step.plan.create), self._give_alias_its_user)
 
     def _give_alias_its_user(self, step: Step) -> None:
         wanted = step.plan.wanted
         if wanted.alias is None:
             return
+        if self._lost and self.has_to_write(step):
+            raise self._lost
         if wanted.alias in self._moves:
-            self._file.rename(self._moves[wanted.alias], wanted.alias)
+            self._record.rename(self._moves[wanted.alias], wanted.alias)
             step.changed = step.plan.rename is not None
         if not _may_bind(replace(wanted, renamed_from=None), self._bindings):
             return
         begun = self._is_begun(wanted)
         if step.plan.adopt:
             # Of an adopted user it is not known when it got its password, of one whose creation was begun here it is.
-            self._file.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
+            step.password_time = utc_now() if begun else step.password_time
+            self._record.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
             step.changed = True
         elif step.plan.create:
             self._queue.popleft()
             self._create(step, wanted.alias)
         elif begun:
-            self._file.drop_intent(wanted.alias)
+            self._record.drop_intent(wanted.alias)
 
     def _intent(self, step: Step) -> Intent:
         limits = step.plan.wanted.limits()
@@ -262,18 +274,18 @@ class _Creation:
         """Create the user of an alias exactly once, whatever becomes of the answer."""
         intent = self._intent(step)
         if self._begun != alias:
-            self._file.record_intent(alias, intent)
+            self._record.record_intent(alias, intent)
         attempt = 0
         while True:
             attempt += 1
             name: str | None
             try:
-                name = self._client.add_smtp(intent.total_limit, intent.hourly_limit)
+                name = self._client.add_smtp(intent.total_limit, intent.hourly_limit, self._record.prove)
             except CallError as error:
                 if error.outcome is Outcome.REFUSED:
                     # Surely nothing was created by this call; of an earlier one whose answer was lost that is not so sure.
                     if attempt == 1:
-                        self._file.drop_intent(alias)
+                        self._record.drop_intent(alias)
                     raise
                 name = self._find_created(step.plan.wanted)
                 if name is None and (error.outcome is Outcome.UNKNOWN or attempt == MAX_ATTEMPTS):
@@ -286,6 +298,7 @@ class _Creation:
             if name is not None:
                 step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
                 step.changed = True
+                step.password_time = utc_now()
                 self._bind_created(alias, name)
                 return
 
@@ -293,12 +306,12 @@ class _Creation:
         """Bind who was created, and begin the next creation in the same write: a durable write costs more than a call."""
         following = self._queue[0] if self._queue else None
         next_one = (following.plan.wanted.alias or "", self._intent(following)) if following else None
-        self._file.bind(alias, name, utc_now(), next_one)
+        self._lost = self._record.bind_created(alias, name, utc_now(), next_one)
         self._begun = next_one[0] if next_one else None
 
     def _find_created(self, wanted: Wanted) -> str | None:
         """Look for the user of a creation whose answer is lost."""
-        bindings = self._file.read()
+        bindings = self._record.read()
         problem: RefusedError | None = None
         for listing in self._client.listings(lost_answer_window(self._client)):
             try:
@@ -314,7 +327,7 @@ class _Creation:
 
 
 def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
-    """Say whether the bindings file may have to change for a user."""
+    """Say whether the bindings may have to change for a user."""
     if wanted.alias is None or wanted.alias in bindings.aliases:
         return False
     if wanted.renamed_from in bindings.aliases or wanted.renamed_from in bindings.intents:
@@ -323,22 +336,29 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
 
 
 def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:
-    """Do the work of all steps, whatever becomes of one. Where the API knows the account no more, stop and say False."""
-    for step in steps:
+    """Do the work of all steps, whatever becomes of one. Where the account or the lock is lost, stop and say False."""
+    for step in counted(steps, lambda step: bool(step.error) or not step.outstanding):
         if step.error:
             continue
         try:
             work(step)
         except SendCleanError as error:
             step.error = error
-            if isinstance(error, CallError) and error.name == "AuthenticationError":
+            reason = _why_to_stop(error)
+            if reason:
                 for other in steps:
                     if other.outstanding and not other.error:
-                        other.error = RefusedError(
-                            "not attempted, since SendClean does not accept owner_id and token any more: check them, run again"
-                        )
+                        other.error = RefusedError(f"not attempted, since {reason}")
                 return False
     return True
+
+
+def _why_to_stop(error: SendCleanError) -> str | None:
+    if isinstance(error, CallError) and error.name == "AuthenticationError":
+        return "SendClean does not accept owner_id and token any more: check them, run again"
+    if isinstance(error, LostError):
+        return "the bindings were changed, or their lock was lost, while this task ran: run again"
+    return None
 
 
 def _edit(client: Client, step: Step) -> None:

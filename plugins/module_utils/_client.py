@@ -6,19 +6,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import html
 import json
 import random
 import re
-import signal
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from ansible_collections.sendclean.email.plugins.module_utils._alarm import TimeIsUp, at_most
 from ansible_collections.sendclean.email.plugins.module_utils._answers import (
     Oddities,
     body_of,
@@ -117,21 +115,29 @@ class Client:
                 raise
         return self._repeatable("editSmtp", {**named, **missing}, lambda body: None)
 
-    def add_smtp(self, total_limit: int, hourly_limit: int) -> str:
-        """Create a user and return the name that the server chose. Made once: see CallError.outcome."""
-        return self._once("addSmtp", {"total_limit": total_limit, "hourly_limit": hourly_limit}, name_in)
+    def add_smtp(self, total_limit: int, hourly_limit: int, prove: Callable[[], None] | None = None) -> str:
+        """Create a user and return the name that the server chose. Made once: see CallError.outcome.
 
-    def reset_smtp_password(self, smtp_user_name: str) -> str:
-        """Give a user a new password and return it. Made once: see CallError.outcome."""
-        return self._once("resetSmtpPassword", {"smtp_user_name": smtp_user_name}, new_password_in)
+        ``prove`` raises what keeps the request from being sent. It is called when the request's time runs already, so that
+        what is proved holds when the request leaves, however long the process stands still in between.
+        """
+        return self._call("addSmtp", {"total_limit": total_limit, "hourly_limit": hourly_limit}, name_in, 1, prove)
+
+    def reset_smtp_password(self, smtp_user_name: str, prove: Callable[[], None] | None = None) -> str:
+        """Give a user a new password and return it. Made once: see CallError.outcome, and ``prove`` as in ``add_smtp``."""
+        return self._call("resetSmtpPassword", {"smtp_user_name": smtp_user_name}, new_password_in, 1, prove)
 
     def _repeatable(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
         return self._call(call, parameters, read, MAX_ATTEMPTS)
 
-    def _once(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
-        return self._call(call, parameters, read, 1)
-
-    def _call(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T], attempts: int) -> _T:
+    def _call(
+        self,
+        call: str,
+        parameters: Mapping[str, Any],
+        read: Callable[[Mapping[str, Any]], _T],
+        attempts: int,
+        prove: Callable[[], None] | None = None,
+    ) -> _T:
         """Make a call, as often as ``attempts`` says where it is not known whether it was carried out.
 
         HTTP 429 says that it was not, so that every call may be repeated after it, until ``retry_timeout`` is used up.
@@ -143,7 +149,7 @@ class Client:
                 # A pooled connection that the server is about to close would lose the answer.
                 self._session.close()
             try:
-                response = self._post(call, parameters)
+                response = self._post(call, parameters, prove)
                 self._observe(response.content, response.status_code)
                 if response.status_code != 429:
                     return self._read(call, response, read)
@@ -161,10 +167,12 @@ class Client:
             waited += pause
             refusals += 1
 
-    def _post(self, call: str, parameters: Mapping[str, Any]) -> requests.Response:
+    def _post(self, call: str, parameters: Mapping[str, Any], prove: Callable[[], None] | None) -> requests.Response:
         connection = self.connection
         try:
-            with _at_most(connection.timeout):
+            with at_most(connection.timeout):
+                if prove:
+                    prove()
                 return self._session.post(
                     f"{connection.base_url}/settings/{call}",
                     json={"owner_id": connection.owner_id, "token": connection.token, **parameters},
@@ -174,7 +182,7 @@ class Client:
                     verify=connection.verify,
                     proxies={"no_proxy": "*"} if connection.is_loopback else None,
                 )
-        except (requests.RequestException, HTTPError, OSError, TypeError, ValueError, _TimeIsUp) as exc:
+        except (requests.RequestException, HTTPError, OSError, TypeError, ValueError, TimeIsUp) as exc:
             reason = self._scrub(_reason(exc, connection.timeout))
             raise CallError(
                 f"{call} got no answer from {connection.base_url}: {reason}. "
@@ -200,9 +208,7 @@ class Client:
             raise self._api_error(call, response, body)
         raise self._protocol_error(call, response, "has no status of success or error")
 
-    def _protocol_error(
-        self, call: str, response: requests.Response, problem: str, outcome: Outcome = Outcome.LOST
-    ) -> CallError:
+    def _protocol_error(self, call: str, response: requests.Response, problem: str, outcome: Outcome = Outcome.LOST) -> CallError:
         problem = self._scrub(problem)
         return CallError(
             f"The answer of {self.connection.base_url} to {call} {problem} (HTTP {response.status_code}). "
@@ -266,40 +272,6 @@ class Client:
         return text
 
 
-class _TimeIsUp(Exception):
-    """A request has taken too long. No OSError: urllib3 would try the host's next address then."""
-
-
-@contextlib.contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    """Raise _TimeIsUp in what takes longer. The time-out of requests runs anew whenever a byte arrives.
-
-    Python handles signals in the main thread, where modules run; in another one the time-out of requests is all there is.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    # An action shares its process with Ansible's keyword "timeout", whose alarm this is. There is one for each process.
-    others = signal.getitimer(signal.ITIMER_REAL)[0]
-    if 0 < others <= seconds:
-        yield
-        return
-
-    def give_up(signum: int, frame: object) -> None:
-        raise _TimeIsUp
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        yield
-    finally:
-        left = signal.setitimer(signal.ITIMER_REAL, 0)[0]
-        signal.signal(signal.SIGALRM, before)
-        if others:
-            signal.setitimer(signal.ITIMER_REAL, others - (seconds - left))
-
-
 class Pace:
     """Token bucket that keeps any minute, bursts included, at or under ``requests_per_minute`` (0: no pacing).
 
@@ -348,7 +320,7 @@ def pause_after_429(retry_after: str | None, refusals: int) -> float:
 
 def _reason(exc: Exception, timeout: float) -> str:
     """Say why no answer came, without the noise of urllib3's nested messages."""
-    if isinstance(exc, (requests.Timeout, _TimeIsUp)):
+    if isinstance(exc, (requests.Timeout, TimeIsUp)):
         return f"timed out after {timeout:g} s"
     inner: Any = exc
     while True:

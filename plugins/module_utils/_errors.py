@@ -49,11 +49,26 @@ class OptionError(SendCleanError):
 
 
 class RefusedError(SendCleanError):
-    """What is asked for contradicts what the account or the bindings file shows."""
+    """What is asked for contradicts what the account or the bindings show."""
 
 
 class BindingsError(SendCleanError):
-    """The bindings file cannot be used as it is. It is never overwritten in that case."""
+    """The bindings cannot be used as they are. They are never overwritten in that case."""
+
+
+class LostError(BindingsError):
+    """What a run relies on is lost, its lock or what it has read: nothing more may be sent to SendClean, or written."""
+
+
+class MissingTableError(BindingsError):
+    """The database has no table for the bindings; ``create_table`` is the statement that makes it."""
+
+    def __init__(self, msg: str, create_table: str) -> None:
+        super().__init__(msg)
+        self.create_table = create_table
+
+    def details(self) -> dict[str, Any]:
+        return {"create_table": self.create_table}
 
 
 class CredentialsError(SendCleanError):

@@ -38,13 +38,21 @@ class _NoLockError(Exception):
 
 
 class DurableFile:
-    """The file that ``option`` names. Reading needs no lock, every change does. Failures are of the class ``error``.
+    """The file that ``option`` names. Reading needs no lock, every change does. Failures are of the class ``error``; of
+    ``lost`` where a lock is lost, or what was read.
 
     A change is: ``lock()``, ``read()``, ``replace()``. ``require_writable()`` in between is for who must know, before
     something is done elsewhere, that it can be written down.
     """
 
-    def __init__(self, path: str, option: str, error: type[SendCleanError], folder_may_be_missing: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        option: str,
+        error: type[SendCleanError],
+        lost: type[SendCleanError] | None = None,
+        folder_may_be_missing: bool = False,
+    ) -> None:
         if "\0" in path:
             raise OptionError(option, "holds a null character, which no path may")
         self.path = path
@@ -52,6 +60,7 @@ class DurableFile:
         self._target = os.path.realpath(path)
         self._option = option
         self._error = error
+        self._lost = lost or error
         # By name: the descriptors of the locks that this object holds, and why it goes on without an optional one.
         self._held: dict[str, int] = {}
         self._missing: dict[str, SendCleanError] = {}
@@ -118,7 +127,7 @@ class DurableFile:
         try:
             self._refuse_without_locks()
             if not self.is_as_left():
-                raise self._error(
+                raise self._lost(
                     f"{self._option} was changed by something else while this task held its lock: {self.path}. "
                     "It is left as it is. Let no git checkout, editor or copy change it while a task runs, and run again"
                 )
@@ -189,11 +198,15 @@ class DurableFile:
         self.require_lock()
         if "" not in self._held:
             raise RuntimeError(f"{self._option} is changed without its lock")
+        self.prove()
+
+    def prove(self) -> None:
+        """Raise what says so if a lock that this object holds guards nothing any more."""
         for name, descriptor in self._held.items():
             path = self._lock_path(name)
             if not _is_file_at(descriptor, path):
                 # Another process may have made and locked a new one since.
-                raise self._error(
+                raise self._lost(
                     f"The lock {path} of {self._option} was removed while this task held it. Run again, "
                     "and let nothing, such as git clean, remove it while a task runs"
                 )

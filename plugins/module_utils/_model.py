@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The nouns: a user as listSmtp shows it, a user as the caller wants it, a write call, what the bindings file says."""
+"""The nouns: a user as listSmtp shows it, a user as the caller wants it, a write call, what the bindings say."""
 
 from __future__ import annotations
 
@@ -120,10 +120,10 @@ class Intent:
 
 @dataclass(frozen=True)
 class Bindings:
-    """What the bindings file says of one account.
+    """What is recorded of one account.
 
     ``known`` are users that were acknowledged as somebody else's. ``place`` tells a person where the aliases stand, ``path``
-    where the file lies, and ``elsewhere`` under which other base URLs it has the same owner_id.
+    where the record is, by ``option``, and ``elsewhere`` under which other base URLs there is the same owner_id.
     """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -131,13 +131,19 @@ class Bindings:
     password_times: Mapping[str, datetime.datetime] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     place: str = ""
+    option: str = "bindings_path"
     path: str = ""
     elsewhere: tuple[str, ...] = ()
 
     @property
     def knows_somebody(self) -> bool:
-        """Whether the file says of any user who it is."""
+        """Whether it says of any user who it is."""
         return bool(self.aliases or self.intents or self.known)
+
+    @property
+    def noun(self) -> str:
+        """What the record is called for people."""
+        return "the file" if self.option == "bindings_path" else "the database"
 
     def with_moves(self, moves: Mapping[str, str]) -> Bindings:
         """Return the same after aliases were renamed; ``moves`` has the old alias of each new one."""

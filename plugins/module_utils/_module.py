@@ -6,19 +6,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_list, check_type_path
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record, record_at
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET, Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from, refuse_values, text_problems
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    Connection,
+    bindings_in,
+    connection_from,
+    refuse_values,
+    text_problems,
+    url_problems,
+)
 
 # With an exponent, but not as Python writes numbers in its source. So few digits that Python converts them always.
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,99}\s*", re.ASCII)
@@ -90,11 +98,15 @@ USER_OPTIONS: dict[str, Any] = {
     "hourly_limit": {"type": INTEGER},
     "renamed_from": {"type": TEXT},
 }
-BINDINGS_PATH: dict[str, Any] = {"type": PATH, "fallback": (env_fallback, ["SENDCLEAN_BINDINGS_PATH"])}
+# Where the bindings are: one of these.
+BINDINGS_OPTIONS: dict[str, Any] = {
+    "bindings_path": {"type": PATH, "fallback": (env_fallback, ["SENDCLEAN_BINDINGS_PATH"])},
+    "bindings_url": {"type": TEXT, "fallback": (env_fallback, ["SENDCLEAN_BINDINGS_URL"])},
+}
 
 
-# A module's work: options, client, bindings file if one is given, and check mode go in, the task's result comes out.
-Work = Callable[[Mapping[str, Any], Client, Optional[BindingsFile], bool], "dict[str, Any]"]
+# A module's work: options, client, the record of bindings if there is one, and check mode go in, the task's result comes out.
+Work = Callable[[Mapping[str, Any], Client, Optional[Record], bool], "dict[str, Any]"]
 
 
 class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type information
@@ -111,7 +123,12 @@ class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type i
     @functools.cached_property
     def problems(self) -> list[SendCleanError]:
         """What is wrong with options that are text."""
-        return list(text_problems(self.argument_spec, self.params, self._given))
+        return [*text_problems(self.argument_spec, self.params, self._given), *url_problems("bindings_url", self.params)]
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The options of the task; others come from the environment, or are defaults."""
+        return self._given
 
     def _log_invocation(self) -> None:
         # It would end in a traceback over what is no text, such as a null character, or a byte that is no UTF-8.
@@ -147,8 +164,8 @@ def options_from(spec: Mapping[str, Any], given: Mapping[str, Any], prefix: str)
     return params
 
 
-def run(module: Module, work: Work) -> None:
-    """End a module with what its work returns, or with its failure."""
+def run(module: Module, work: Work, needs_bindings: Sequence[str] = ()) -> None:
+    """End a module with what its work returns, or with its failure. ``needs_bindings`` are options that ask for bindings."""
     # Ansible masks a no_log value wherever its text occurs, in numbers too, so that a short one would mangle the result.
     # The arguments, which may be shown, are masked by name instead.
     module.no_log_values = {value for value in module.no_log_values if len(value) >= SHORT_SECRET}
@@ -157,19 +174,29 @@ def run(module: Module, work: Work) -> None:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, invocation=invocation)
     client: Client | None = None
     try:
-        params = dict(module.params)
         refuse_values(module.problems)
+        params = {**module.params, **bindings_in(module.params, module.given, needs_bindings)}
         connection = connection_from(params)
-        path = params["bindings_path"]
-        file = BindingsFile(path, connection.base_url, connection.owner_id) if path else None
-        client = Client(connection)
-        result = work(params, client, file, module.check_mode)
+        with open_record(params, connection) as record:
+            client = Client(connection)
+            result = work(params, client, record, module.check_mode)
     except SendCleanError as error:
         done = _warned(module, error.done, client)
         module.fail_json(msg=str(error), invocation=invocation, **done, **error.details())
     # A result holds no secret but passwords that were asked for, whose text may hold that of another.
     module.no_log_values = set()
     module.exit_json(invocation=invocation, **_warned(module, result, client))
+
+
+@contextlib.contextmanager
+def open_record(params: Mapping[str, Any], connection: Connection) -> Iterator[Record | None]:
+    """Have the record of an account for a while, if options name one. Raises SendCleanError."""
+    record = record_at({name: params[name] for name in BINDINGS_OPTIONS}, connection.base_url, connection.owner_id)
+    try:
+        yield record
+    finally:
+        if record:
+            record.close()
 
 
 def with_warnings(result: Mapping[str, Any], client: Client | None) -> dict[str, Any]:
@@ -191,7 +218,8 @@ def _masked(module: AnsibleModule) -> dict[str, Any]:
     masked = dict(module.params)
     for name, value in module.params.items():
         option = module.argument_spec.get(name, {})
-        if value and (option.get("no_log") or (name == "api_url" and "@" in str(value))):
+        wrong = (name == "api_url" and "@" in str(value)) or (name == "bindings_url" and any(url_problems(name, module.params)))
+        if value and (option.get("no_log") or wrong):
             masked[name] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
         elif "options" in option and module._verbosity < 3:
             # Ansible shows arguments from -vvv on only, and to carry a list of users back costs as much as the result.

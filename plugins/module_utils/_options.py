@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
 from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, Purge, Wanted
@@ -187,6 +187,38 @@ def binding_problems(bindings: Mapping[str, Any]) -> Iterator[OptionError]:
             yield from text_problem(f"bindings[{alias}]", text)
 
 
+def url_problems(option: str, params: Mapping[str, Any]) -> Iterator[OptionError]:
+    """Yield what is wrong with a database's URL. It is not quoted: what is wrong may be that it holds a password."""
+    url = params.get(option)
+    if not isinstance(url, str):
+        return
+    if not re.match(r"postgres(ql)?://", url):
+        yield OptionError(option, "must be a URL such as postgresql://user@host:5432/database?sslmode=verify-full")
+        return
+    # As libpq reads it: names of parameters may be encoded, too. A password with a slash or a question mark ends no part here.
+    names = {unquote(part.partition("=")[0]).lower() for part in url.partition("?")[2].split("&")}
+    if re.match(r"\w+://.*:.*@", url, re.DOTALL) or names & {"password", "sslpassword"}:
+        yield OptionError(option, "must not hold a password: libpq finds it in PGPASSWORD, PGPASSFILE or a service file")
+
+
+def bindings_in(params: Mapping[str, Any], given: Collection[str], needed_by: Iterable[str] = ()) -> dict[str, str | None]:
+    """Return the options that say where the bindings are, at most one of which is left. What a task says beats the environment.
+
+    ``given`` are the options of the task, ``needed_by`` are options that need bindings. Raises OptionError.
+    """
+    places = ("bindings_path", "bindings_url")
+    found = [name for name in places if params[name] is not None]
+    if len(found) > 1:
+        found = [name for name in found if name in given]
+        if len(found) != 1:
+            names = "bindings_path and bindings_url" if found else "SENDCLEAN_BINDINGS_PATH and SENDCLEAN_BINDINGS_URL"
+            raise OptionError("bindings_url", f"and bindings_path exclude each other: give one of {names}")
+    for option in needed_by:
+        if not found and params[option] is not None:
+            raise OptionError(option, "needs bindings_path or bindings_url, where it is kept who is who: give one of the two")
+    return {name: params[name] if name in found else None for name in places}
+
+
 def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[OptionError]:
     """Yield what is wrong with the limits of a user. ``place`` is the user's in a list."""
     for option in LIMITS:
@@ -206,10 +238,11 @@ def purge_from(params: Mapping[str, Any]) -> Purge | None:
         return None
     if not params["users"]:
         raise OptionError("purge", "is refused while users is empty: it would disable every user that may be purged")
-    if params["purge_scope"] == "managed" and params["bindings_path"] is None:
+    if params["purge_scope"] == "managed" and params["bindings_path"] is params["bindings_url"] is None:
         raise OptionError(
             "purge",
-            "with purge_scope managed needs bindings_path, which says whose users are managed; account disables all others",
+            "with purge_scope managed needs bindings_path or bindings_url, which says whose users are managed; account disables "
+            "all others",
         )
     return Purge(tuple(params["purge_exclude"]), params["purge_scope"], limit)
 

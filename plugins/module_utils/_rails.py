@@ -84,7 +84,7 @@ def _strangers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> l
 
 
 def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> Iterator[tuple[str, str]]:
-    """Yield why users must not be created: a lost, old or foreign bindings file does not know of those that are there."""
+    """Yield why users must not be created: lost, old or foreign bindings do not know of those that are there."""
     creations = [plan for plan in plans if plan.create]
     if not creations:
         return
@@ -93,7 +93,7 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
         yield (
             "",
             f"nobody is created for {aliases}: {bindings.path} knows none of the account's users, and there are "
-            f"{len(listing)}: {_some(sorted(listing))}. If the file was lost or is another one, they would be made again. "
+            f"{len(listing)}: {_some(sorted(listing))}. If {bindings.noun} was lost or is another one, they would be made again. "
             f"{_ways_on(bindings)}",
         )
         return
@@ -113,7 +113,8 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
             yield (
                 plan.wanted.place,
                 f'nobody is created for alias "{plan.wanted.alias}": {_some(names)} may be its user, enabled, with just these '
-                f"limits, and bound to nobody in {bindings.path}. If the file is an old one, the user would be made again. "
+                f"limits, and bound to nobody in {bindings.path}. If {bindings.noun} is an old one, the user would be made "
+                f"again. "
                 f"{_ways_on(bindings)}",
             )
 
@@ -121,12 +122,12 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
 def _ways_on(bindings: Bindings) -> str:
     """Say what leads on, and where the bindings may be."""
     elsewhere = (
-        f"The file has the same owner_id under {_some(bindings.elsewhere)}: check api_url and app_domain. "
+        f"{bindings.noun.capitalize()} has the same owner_id under {_some(bindings.elsewhere)}: check api_url and app_domain. "
         if bindings.elsewhere
         else ""
     )
     return (
-        f"{elsewhere}Restore the file; or adopt who is there (playbook sendclean.email.recover, a list from "
+        f"{elsewhere}Restore {bindings.noun}; or adopt who is there (playbook sendclean.email.recover, a list from "
         "sendclean.email.export, or smtp_user_name beside the alias); or, if they are somebody else's, run the playbook "
         "sendclean.email.acknowledge once"
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, list_with_young
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
 from ansible_collections.sendclean.email.plugins.module_utils._options import twin_problem, twins
@@ -44,17 +44,17 @@ class Word:
         )
 
 
-def rebind(client: Client, file: BindingsFile, word: Word, check_mode: bool) -> dict[str, Any]:
+def rebind(client: Client, record: Record, word: Word, check_mode: bool) -> dict[str, Any]:
     """Do what is said, and return the task's result. Raises RefusedError with all that cannot be, and does nothing then."""
     asked = word.bind or word.unbind or word.acknowledge
-    with file.lock(optional=True) if asked and not check_mode else contextlib.nullcontext():
-        before = file.read()
+    with record.lock(optional=True) if asked and not check_mode else contextlib.nullcontext():
+        before = record.read()
         listing = client.list_smtp() if check_mode else list_with_young(client, before, before.aliases)
         refuse(problems(word, listing, before))
         after = word.applied_to(before)
         changed = (after.aliases, after.known, after.intents.keys()) != (before.aliases, before.known, before.intents.keys())
         if changed and not check_mode:
-            file.rebind(word.bind, word.unbind, word.acknowledge)
+            record.rebind(word.bind, word.unbind, word.acknowledge)
     return {
         "changed": changed,
         **shown(listing, after),

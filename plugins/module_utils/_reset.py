@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reset a password once: guards, the lost answer, and the time that the bindings file keeps."""
+"""Reset a password once: guards, the lost answer, and the time that the bindings keep."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import (
@@ -17,7 +17,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._apply import (
     lost_answer_window,
     utc_now,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import MAX_ATTEMPTS, Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import (
     CallError,
@@ -30,38 +30,38 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import Bind
 from ansible_collections.sendclean.email.plugins.module_utils._planner import not_listed
 
 
-def reset_password(client: Client, file: BindingsFile | None, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def reset_password(client: Client, record: Record | None, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Reset the password of ``alias`` or ``smtp_user_name`` if the guards ``current_password`` and ``max_age_days`` allow it.
 
     Returns the task's result. Raises SendCleanError.
     """
     # With the lock two runs at once do not both find the password too old.
-    with file.lock(optional=True) if file and not check_mode else contextlib.nullcontext():
-        bindings = file.read() if file else Bindings()
+    with record.lock(optional=True) if record and not check_mode else contextlib.nullcontext():
+        bindings = record.read() if record else Bindings()
         name = params["smtp_user_name"] if params["alias"] is None else bindings.aliases.get(params["alias"])
         if name is None:
-            return _to_come(client, params, check_mode)
+            return _to_come(client, params, bindings, check_mode)
         due = _is_old(params, bindings.password_times.get(name))
-        if file and due and params["current_password"] is None and not check_mode:
+        if record and due and params["current_password"] is None and not check_mode:
             # Not only below: where it is known without a call, none is made.
-            file.require_writable()
+            record.require_writable()
         listing = client.list_smtp() if check_mode else _list(client, bindings, name, params["current_password"] if due else None)
         user = _find(name, listing, bindings)
         due = _has_current_password(params, user) and due
         result: dict[str, Any] = {"smtp_user_name": user.smtp_user_name, "alias": bindings.alias_of(user.smtp_user_name)}
         if not due or check_mode:
             return {**result, "changed": due}
-        if file:
-            file.require_writable()
+        if record:
+            record.require_writable()
         # Whatever fails after the reset, the new password must not be lost.
-        result["smtp_password"], problem = _reset(client, user)
+        result["smtp_password"], problem = _reset(client, user, record.prove if record else None)
         try:
             if isinstance(problem, VerificationError):
                 # As far as one can see it is not in force: nothing has changed yet, and no time is to be kept.
                 raise problem
             result["changed"] = True
-            if file:
-                file.record_password_time(user.smtp_user_name, utc_now())
+            if record:
+                record.record_password_time(user.smtp_user_name, utc_now())
             if problem:
                 raise problem
         except SendCleanError as error:
@@ -70,17 +70,17 @@ def reset_password(client: Client, file: BindingsFile | None, params: Mapping[st
         return result
 
 
-def _to_come(client: Client, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def _to_come(client: Client, params: Mapping[str, Any], bindings: Bindings, check_mode: bool) -> dict[str, Any]:
     """Return what a dry run can say of an alias that has no user yet: a task before this one may create it."""
-    alias = params["alias"]
+    alias, place = params["alias"], bindings.option
     if not check_mode:
-        raise RefusedError(f'alias "{alias}" has no user in bindings_path: create or adopt one with sendclean.email.smtp_user')
+        raise RefusedError(f'alias "{alias}" has no user in {place}: create or adopt one with sendclean.email.smtp_user')
     # As every dry run does: an account that cannot be listed is a failure here, too.
     client.list_smtp()
     # A user who has just been created has a password of no age, which nobody knows.
     due = params["current_password"] is None and not params["max_age_days"]
     warning = (
-        f'alias "{alias}" has no user in bindings_path yet: the real run fails unless an earlier task creates or '
+        f'alias "{alias}" has no user in {place} yet: the real run fails unless an earlier task creates or '
         "adopts one. Here it counts as created: an adopted user's password is of unknown age, which max_age_days lets through"
     )
     return {"smtp_user_name": None, "alias": alias, "changed": due, "warnings": [warning]}
@@ -118,13 +118,13 @@ def _is_old(params: Mapping[str, Any], password_time: datetime.datetime | None) 
     return (utc_now() - password_time).total_seconds() / 86400 > float(params["max_age_days"])
 
 
-def _reset(client: Client, user: User) -> tuple[str, SendCleanError | None]:
+def _reset(client: Client, user: User, prove: Callable[[], None] | None) -> tuple[str, SendCleanError | None]:
     """Reset once, whatever becomes of the answer. Return the new password, and what could not be verified of it."""
     attempt = 0
     while True:
         attempt += 1
         try:
-            password = client.reset_smtp_password(user.smtp_user_name)
+            password = client.reset_smtp_password(user.smtp_user_name, prove)
         except CallError as error:
             if error.outcome is Outcome.REFUSED or user.password is None:
                 raise

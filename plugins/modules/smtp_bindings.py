@@ -18,9 +18,10 @@ description:
     need a hand.
   - Binds aliases to users that exist and removes bindings, for import, after a loss of the file, and for moving house.
   - Remembers which users are somebody else's. They count no more as users that a lost or old file could have had.
-  - Nothing is changed at SendClean. The account is listed once.
+  - Nothing is changed at SendClean. The account is listed once. One of O(bindings_path) and O(bindings_url) is required.
 extends_documentation_fragment:
   - sendclean.email.sendclean
+  - sendclean.email.sendclean.bindings
   - sendclean.email.sendclean.attributes
 attributes:
   check_mode:
@@ -30,12 +31,6 @@ attributes:
   idempotent:
     support: full
 options:
-  bindings_path:
-    description:
-      - The bindings file, see M(sendclean.email.smtp_user). Its folder must exist.
-      - The environment variable E(SENDCLEAN_BINDINGS_PATH) is used where the option is not given.
-    type: path
-    required: true
   bindings:
     description:
       - A mapping from alias to C(smtp_user_name), to be bound as given.
@@ -161,10 +156,10 @@ error:
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_PATH,
+    BINDINGS_OPTIONS,
     CONNECTION_OPTIONS,
     LIST,
     TEXT,
@@ -175,12 +170,12 @@ from ansible_collections.sendclean.email.plugins.module_utils._options import bi
 from ansible_collections.sendclean.email.plugins.module_utils._rebind import Word, rebind
 
 
-def work(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
+def work(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
     """Do what is said about the bindings, and return the task's result."""
     refuse_values(binding_problems(params["bindings"]))
     word = Word(params["bindings"], params["unbind"], params["acknowledge"])
-    # There is a file, since bindings_path is required.
-    return rebind(client, cast(BindingsFile, file), word, check_mode)
+    # There is one, since one of the options is required.
+    return rebind(client, cast(Record, record), word, check_mode)
 
 
 def main() -> None:
@@ -188,11 +183,12 @@ def main() -> None:
     module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
-            "bindings_path": {**BINDINGS_PATH, "required": True},
+            **BINDINGS_OPTIONS,
             "bindings": {"type": "dict", "default": {}},
             "unbind": {"type": LIST, "elements": TEXT, "default": []},
             "acknowledge": {"type": LIST, "elements": TEXT, "default": []},
         },
+        required_one_of=[tuple(BINDINGS_OPTIONS)],
         supports_check_mode=True,
     )
     run(module, work)

@@ -57,7 +57,7 @@ options:
     default: smtp_credentials
   aliases:
     description:
-      - Store the users with these aliases, and those of O(smtp_user_names). Needs O(bindings_path).
+      - Store the users with these aliases, and those of O(smtp_user_names). Needs O(bindings_path) or O(bindings_url).
       - Where neither is given, all users are stored that have an alias. Then O(bindings_path) is required.
       - A user that is asked for, or has an alias, and is not in the account is an error, and so is a list that names nobody.
         Then nothing is written.

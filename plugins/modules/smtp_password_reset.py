@@ -39,7 +39,7 @@ options:
     description: The user's name at SendClean. One of O(smtp_user_name) and O(alias) is required.
     type: str
   alias:
-    description: The user's alias in the bindings file. Needs O(bindings_path).
+    description: The user's alias in the bindings file. Needs O(bindings_path) or O(bindings_url).
     type: str
   current_password:
     description: Reset the password only while this is still the one in force, so that a leaked password is replaced once.
@@ -86,7 +86,7 @@ smtp_user_name:
   type: str
   sample: smtp12345
 alias:
-  description: The user's alias in the bindings file, null where it has none or no file was given.
+  description: The user's alias in the bindings, null where it has none or no bindings were given.
   returned: success
   type: str
   sample: billing
@@ -111,11 +111,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
 from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_PATH,
+    BINDINGS_OPTIONS,
     CONNECTION_OPTIONS,
     NUMBER,
     TEXT,
@@ -126,7 +126,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._options import na
 from ansible_collections.sendclean.email.plugins.module_utils._reset import reset_password
 
 
-def reset(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
+def reset(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
     """Reset the password if the guards allow it, and return the task's result."""
     # Not left to Ansible, which takes a name that is null for given.
     for problem in name_problems(params):
@@ -136,7 +136,7 @@ def reset(params: Mapping[str, Any], client: Client, file: BindingsFile | None, 
     age = params["max_age_days"]
     if age is not None and not (isinstance(age, float) and math.isfinite(age) and age >= 0):
         raise OptionError("max_age_days", f"must be a number of days, 0 or more, not {shown(age)}")
-    return reset_password(client, file, params, check_mode)
+    return reset_password(client, record, params, check_mode)
 
 
 def main() -> None:
@@ -144,17 +144,16 @@ def main() -> None:
     module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
-            "bindings_path": BINDINGS_PATH,
+            **BINDINGS_OPTIONS,
             "smtp_user_name": {"type": TEXT},
             "alias": {"type": TEXT},
             "current_password": {"type": TEXT, "no_log": True},
             "max_age_days": {"type": NUMBER},
         },
         required_one_of=[("smtp_user_name", "alias")],
-        required_by={"alias": "bindings_path", "max_age_days": "bindings_path"},
         supports_check_mode=True,
     )
-    run(module, reset)
+    run(module, reset, needs_bindings=["alias", "max_age_days"])
 
 
 if __name__ == "__main__":

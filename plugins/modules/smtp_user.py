@@ -38,7 +38,7 @@ options:
   alias:
     description:
       - A name of your own for the user. It is kept in the bindings file, SendClean does not know it.
-      - Needs O(bindings_path). One of O(alias) and O(smtp_user_name) is required.
+      - Needs O(bindings_path) or O(bindings_url). One of O(alias) and O(smtp_user_name) is required.
     type: str
   renamed_from:
     description:
@@ -134,7 +134,7 @@ smtp_user:
   type: dict
   contains:
     alias:
-      description: The user's alias in the bindings file, null where it has none or no file was given.
+      description: The user's alias in the bindings, null where it has none or no bindings were given.
       type: str
       returned: always
       sample: billing
@@ -224,10 +224,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_PATH,
+    BINDINGS_OPTIONS,
     CONNECTION_OPTIONS,
     USER_OPTIONS,
     Module,
@@ -237,9 +237,9 @@ from ansible_collections.sendclean.email.plugins.module_utils._options import wa
 from ansible_collections.sendclean.email.plugins.module_utils._report import diff, operations
 
 
-def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
+def manage(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
     """Enforce the one user and return the task's result."""
-    (step,) = enforce(client, file, [wanted_from(params)], check_mode).steps
+    (step,) = enforce(client, record, [wanted_from(params)], check_mode).steps
     facts = step.facts()
     result = {
         "changed": step.changed,
@@ -259,15 +259,14 @@ def main() -> None:
     module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
-            "bindings_path": BINDINGS_PATH,
+            **BINDINGS_OPTIONS,
             **USER_OPTIONS,
             "include_password": {"type": "bool", "default": False, "no_log": False},
         },
         required_one_of=[("alias", "smtp_user_name")],
-        required_by={"alias": "bindings_path"},
         supports_check_mode=True,
     )
-    run(module, manage)
+    run(module, manage, needs_bindings=["alias"])
 
 
 if __name__ == "__main__":

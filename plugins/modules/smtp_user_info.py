@@ -39,7 +39,7 @@ options:
   aliases:
     description:
       - Return the users with these aliases, and those of O(smtp_user_names).
-      - Needs O(bindings_path).
+      - Needs O(bindings_path) or O(bindings_url).
     type: list
     elements: str
   status:
@@ -87,7 +87,7 @@ smtp_users:
   elements: dict
   contains:
     alias:
-      description: The user's alias in the bindings file, null where it has none or no file was given.
+      description: The user's alias in the bindings, null where it has none or no bindings were given.
       type: str
       returned: always
       sample: billing
@@ -111,6 +111,13 @@ smtp_users:
       type: int
       returned: always
       sample: 500
+    password_age_days:
+      description:
+        - How many days ago the user got its password, by the bindings file. Null where that does not say so, as of a user who was
+          adopted.
+      type: float
+      returned: always
+      sample: 42.5
     smtp_password:
       description: The password in clear.
       type: str
@@ -137,12 +144,12 @@ error:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import is_young
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, is_young
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings
 from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_PATH,
+    BINDINGS_OPTIONS,
     CONNECTION_OPTIONS,
     LIST,
     TEXT,
@@ -152,9 +159,9 @@ from ansible_collections.sendclean.email.plugins.module_utils._module import (
 from ansible_collections.sendclean.email.plugins.module_utils._planner import not_listed
 
 
-def inform(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
+def inform(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
     """List the account and return the task's result."""
-    bindings = file.read() if file else Bindings()
+    bindings = record.read() if record else Bindings()
     listing = client.list_smtp()
     asked = [(name, name) for name in params["smtp_user_names"] or []]
     asked += [(alias, bindings.aliases.get(alias, "")) for alias in params["aliases"] or []]
@@ -163,7 +170,8 @@ def inform(params: Mapping[str, Any], client: Client, file: BindingsFile | None,
     for name in sorted(listing if everyone else listing.keys() & {name for text, name in asked}):
         user = listing[name]
         if params["status"] in (None, user.status):
-            facts = {"alias": bindings.alias_of(name), **user.facts()}
+            age = age_in_days(bindings.password_times.get(name))
+            facts = {"alias": bindings.alias_of(name), **user.facts(), "password_age_days": age}
             users.append({**facts, "smtp_password": user.password} if params["include_passwords"] else facts)
     gone = {alias: name for alias, name in bindings.aliases.items() if name not in listing and not is_young(bindings, name)}
     warnings = [not_listed(alias, name, bindings) for alias, name in sorted(gone.items())] if everyone else []
@@ -180,16 +188,15 @@ def main() -> None:
     module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
-            "bindings_path": BINDINGS_PATH,
+            **BINDINGS_OPTIONS,
             "smtp_user_names": {"type": LIST, "elements": TEXT},
             "aliases": {"type": LIST, "elements": TEXT},
             "status": {"type": "str", "choices": [ENABLE, DISABLE]},
             "include_passwords": {"type": "bool", "default": False, "no_log": False},
         },
-        required_by={"aliases": "bindings_path"},
         supports_check_mode=True,
     )
-    run(module, inform)
+    run(module, inform, needs_bindings=["aliases"])
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ options:
     required: true
     suboptions:
       alias:
-        description: A name of your own for the user, kept in the bindings file. Needs O(bindings_path).
+        description: A name of your own for the user, kept in the bindings file. Needs O(bindings_path) or O(bindings_url).
         type: str
       smtp_user_name:
         description:
@@ -77,7 +77,7 @@ options:
     default: false
   purge_scope:
     description:
-      - V(managed) purges users that the bindings file has an alias for. Needs O(bindings_path).
+      - V(managed) purges users that the bindings file has an alias for. Needs O(bindings_path) or O(bindings_url).
       - V(account) purges all users of the account, also those of other teams. Refused where O(users) has aliases and the
         bindings file has none of the account.
     type: str
@@ -179,7 +179,7 @@ smtp_users:
   elements: dict
   contains:
     alias:
-      description: The user's alias in the bindings file, null where it has none or no file was given.
+      description: The user's alias in the bindings, null where it has none or no bindings were given.
       type: str
       returned: always
       sample: billing
@@ -210,6 +210,13 @@ smtp_users:
       type: str
       returned: always
       sample: updated
+    password_age_days:
+      description:
+        - How many days ago the user got its password, by the bindings file. Null where that does not say so, as of a user who was
+          adopted.
+      type: float
+      returned: always
+      sample: 42.5
     smtp_password:
       description: The password in clear.
       type: str
@@ -309,12 +316,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, OptionError, RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Wanted
 from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_PATH,
+    BINDINGS_OPTIONS,
     CONNECTION_OPTIONS,
     LIST,
     TEXT,
@@ -339,11 +346,11 @@ from ansible_collections.sendclean.email.plugins.module_utils._report import (
 )
 
 
-def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None, check_mode: bool) -> dict[str, Any]:
+def manage(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
     """Enforce all users and return the task's result."""
     purge = purge_from(params)
     approved = None if params["plan_checksum"] is None else plan_checksum("plan_checksum", params["plan_checksum"])
-    run = enforce(client, file, wanted_users(params["users"], client, file), check_mode, purge, approved)
+    run = enforce(client, record, wanted_users(params["users"], client, record), check_mode, purge, approved)
     counts = summary(run.steps)
     if check_mode:
         counts.update(estimate(run.steps, params["requests_per_minute"]))
@@ -361,22 +368,22 @@ def manage(params: Mapping[str, Any], client: Client, file: BindingsFile | None,
     return result
 
 
-def wanted_users(users: Sequence[Mapping[str, Any]], client: Client, file: BindingsFile | None) -> list[Wanted]:
+def wanted_users(users: Sequence[Mapping[str, Any]], client: Client, record: Record | None) -> list[Wanted]:
     """Return the users that are wanted. Raises RefusedError with all that is wrong, also by what the account shows."""
     wanted: list[Wanted] = []
     problems: list[str] = []
     for index, user in enumerate(users):
         place = f"users[{index}]"
         names = list(name_problems(user, place))
-        if user["alias"] is not None and file is None:
-            names.append(OptionError(f"{place}.alias", "needs bindings_path"))
+        if user["alias"] is not None and record is None:
+            names.append(OptionError(f"{place}.alias", "needs bindings_path or bindings_url"))
         problems += map(str, [*names, *limit_problems(user, place)])
         if not names:
             # Also with wrong limits, which are not sent: what else is wrong with the user is to be found, too.
             wanted.append(Wanted.of(user, place))
     if problems:
         try:
-            enforce(client, file, wanted, check_mode=True)
+            enforce(client, record, wanted, check_mode=True)
         except RefusedError as error:
             problems.append(str(error))
         except CallError:
@@ -391,7 +398,7 @@ def main() -> None:
     module = Module(
         argument_spec={
             **CONNECTION_OPTIONS,
-            "bindings_path": BINDINGS_PATH,
+            **BINDINGS_OPTIONS,
             "users": {"type": "list", "elements": "dict", "required": True, "options": USER_OPTIONS},
             "purge": {"type": "bool", "default": False},
             "purge_scope": {"type": "str", "choices": ["managed", "account"], "default": "managed"},

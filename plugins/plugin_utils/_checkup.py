@@ -20,10 +20,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record, store_at
 from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, VERSION, Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import (
-    BindingsError,
     CallError,
     CredentialsError,
     OptionError,
@@ -32,8 +31,16 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import (
     bug_in,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
-from ansible_collections.sendclean.email.plugins.module_utils._module import CONNECTION_OPTIONS, options_from
-from ansible_collections.sendclean.email.plugins.module_utils._options import Connection, connection_from
+from ansible_collections.sendclean.email.plugins.module_utils._module import (
+    BINDINGS_OPTIONS,
+    CONNECTION_OPTIONS,
+    options_from,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    Connection,
+    bindings_in,
+    connection_from,
+)
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import compare, forgotten, parse, select
@@ -126,7 +133,7 @@ def _list(checkup: Checkup) -> None:
 
 
 def _connection(checkup: Checkup) -> None:
-    wrong = checkup.wrong & _role.ACCOUNT.keys() - {"bindings_path"}
+    wrong = checkup.wrong & _role.ACCOUNT.keys() - BINDINGS_OPTIONS.keys()
     if wrong or REQUESTS_IMPORT_ERROR:
         # What counts instead, from the environment or a default, could be another account.
         return
@@ -136,15 +143,20 @@ def _connection(checkup: Checkup) -> None:
 
 
 def _bindings(checkup: Checkup) -> None:
-    path, connection = checkup.values.get("bindings_path"), checkup.connection
-    if path is None:
+    given = {name: checkup.values[name] for name in BINDINGS_OPTIONS if name in checkup.values}
+    places = bindings_in(options_from(BINDINGS_OPTIONS, given, _role.PREFIX), given)
+    connection = checkup.connection
+    account = (connection.base_url, connection.owner_id) if connection else ("", "")
+    store = store_at(places, account)
+    if store is None:
         return
-    if connection:
-        file = BindingsFile(path, connection.base_url, connection.owner_id)
-        checkup.facts["bindings_file"] = _tried(path, file.try_out, lambda: checkup.facts.update(bindings=file.read()))
-    else:
-        plain = DurableFile(path, "bindings_path", BindingsError)
-        checkup.facts["bindings_file"] = _tried(path, plain.try_out, plain.read)
+    try:
+        read = Record(store, account).read if connection else store.read
+        tried = _tried(store.place, store.try_out, lambda: checkup.facts.update(bindings=read()) if connection else read())
+    finally:
+        store.close()
+    # In a database there is a place for everybody.
+    checkup.facts["bindings_file"] = replace(tried, there=tried.there or places["bindings_url"] is not None)
 
 
 def _tried(path: str, try_out: Callable[[], tuple[list[str], bool]], read: Callable[[], Any]) -> FileFacts:
@@ -152,7 +164,7 @@ def _tried(path: str, try_out: Callable[[], tuple[list[str], bool]], read: Calla
     try:
         read()
     except SendCleanError as error:
-        problems.append(str(error))
+        problems += [] if str(error) in problems else [str(error)]
     return FileFacts(path, os.path.exists(path), problems, busy)
 
 

@@ -110,8 +110,8 @@ def wanted_users(
         missing |= {key for key, name in names.items() if name is None}
     if missing:
         problems.append(
-            f"not in the account, or an alias that bindings_path does not have: {', '.join(sorted(missing))}. "
-            "Check aliases, smtp_user_names, bindings_path and owner_id; nothing was written"
+            f"not in the account, or an alias that {bindings.option} does not have: {', '.join(sorted(missing))}. "
+            f"Check aliases, smtp_user_names, {bindings.option} and owner_id; nothing was written"
         )
     if problems:
         raise RefusedError("\n".join(problems))

@@ -157,7 +157,7 @@ def _nobody_known(file: FileFacts, bindings: Bindings, strangers: Sequence[str])
     return Finding(
         "nobody_known",
         f"the account lists {_names(strangers)}, and {file.path} {what}{known_as}",
-        f"{first}restore the file, or run sendclean.email.recover. If there never was one, adopt the users "
+        f"{first}restore {bindings.noun}, or run sendclean.email.recover. If there never was one, adopt the users "
         "(sendclean.email.export makes a list of them), or "
         "acknowledge them (sendclean.email.acknowledge). Until then nobody is created",
         count=len(strangers),
@@ -168,7 +168,7 @@ def _of_users(users: Users, forgotten: Set[str]) -> Iterator[Finding]:
     if users.unclaimed:
         advice = "adopt them or disable them; if they are somebody else's, run sendclean.email.acknowledge"
         if users.unclaimed and set(users.unclaimed) <= forgotten:
-            advice = "the credentials file has them by their aliases: restore the bindings file or run sendclean.email.recover"
+            advice = "the credentials file has them by their aliases: restore the bindings or run sendclean.email.recover"
         text = f"nobody has claimed {_names(users.unclaimed)}, enabled"
         yield Finding("unclaimed", text, advice, count=len(users.unclaimed))
     if users.unlisted:
@@ -212,7 +212,7 @@ def _of_credentials(facts: Facts) -> Iterator[Finding]:
         advice = "run sendclean.email.enforce, which keeps it"
         if facts.forgotten:
             advice = (
-                f"{_names(list(facts.forgotten))} can send and are bound to nobody: restore the bindings file or run "
+                f"{_names(list(facts.forgotten))} can send and are bound to nobody: restore the bindings or run "
                 "sendclean.email.recover; if they are to go, disable or acknowledge them"
             )
         yield Finding("credentials_stale", text, advice, count=count)

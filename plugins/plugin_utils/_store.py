@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, list_with_young
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import (
     CredentialsError,
@@ -22,7 +22,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import (
 )
 from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing, User
-from ansible_collections.sendclean.email.plugins.module_utils._module import with_warnings
+from ansible_collections.sendclean.email.plugins.module_utils._module import open_record, with_warnings
 from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import (
     Credentials,
@@ -42,15 +42,17 @@ def store(params: Mapping[str, Any], secrets: Secrets, check_mode: bool) -> dict
     _check(params)
     client = Client(connection_from(params))
     try:
-        return with_warnings(_store(client, params, secrets, check_mode), client)
+        with open_record(params, client.connection) as record:
+            return with_warnings(_store(client, record, params, secrets, check_mode), client)
     except SendCleanError as error:
         error.done = with_warnings(error.done, client)
         raise
 
 
-def _store(client: Client, params: Mapping[str, Any], secrets: Secrets, check_mode: bool) -> dict[str, Any]:
-    connection, path, variable = client.connection, params["bindings_path"], params["variable"]
-    file = BindingsFile(path, connection.base_url, connection.owner_id) if path else None
+def _store(
+    client: Client, record: Record | None, params: Mapping[str, Any], secrets: Secrets, check_mode: bool
+) -> dict[str, Any]:
+    variable = params["variable"]
     dest = DurableFile(params["dest"], "dest", CredentialsError, folder_may_be_missing=check_mode)
     # Under the lock from before the listing on: what an older listing shows does not replace what a newer one has.
     with contextlib.nullcontext() if check_mode else dest.lock(optional=True):
@@ -58,12 +60,12 @@ def _store(client: Client, params: Mapping[str, Any], secrets: Secrets, check_mo
         text, current = ("---\n", None) if content is None else decrypt(dest.path, content, secrets)
         key = choose(secrets, params["vault_id"], current)
         old = parse(dest.path, text, variable)
-        bindings = file.read() if file else Bindings()
+        bindings = record.read() if record else Bindings()
         stored = old.credentials or {}
         if check_mode:
             listing: Listing = client.list_smtp()
         else:
-            is_newer = file is not None and dest.changed_at() >= file.changed_at()
+            is_newer = record is not None and dest.changed_at() >= record.changed_at()
             listing = _list(client, bindings, stored, params, is_newer)
         selection = _select(listing, bindings, stored, params, check_mode)
         difference = compare(stored, selection.credentials)
@@ -73,7 +75,7 @@ def _store(client: Client, params: Mapping[str, Any], secrets: Secrets, check_mo
         if changed and not check_mode:
             dest.replace(encrypt(text, key))
     lines = difference.lines + ([f"encrypted with vault ID {key.vault_id}"] if key != current else [])
-    warnings = _warnings(selection, dest, check_mode)
+    warnings = _warnings(selection, dest, bindings, check_mode)
     return {
         "changed": changed,
         "dest": dest.path,
@@ -115,14 +117,14 @@ def _select(listing: Listing, bindings: Bindings, stored: Credentials, params: M
     users = wanted_users(listing, bindings, aliases, names, check_mode)
     if stored and not users:
         raise RefusedError(
-            f"bindings_path has no alias for this account, which would remove all users from {variable} in dest: "
-            "check bindings_path and owner_id. If that is meant, remove dest"
+            f"{bindings.option} has no alias for this account, which would remove all users from {variable} in dest: "
+            f"check {bindings.option} and owner_id. If that is meant, remove dest"
         )
-    lost = forgotten(stored, users, listing, bindings) if params["bindings_path"] else {}
+    lost = forgotten(stored, users, listing, bindings) if bindings.path else {}
     if lost:
         entries = ", ".join(f"{key} ({name})" for key, name in lost.items())
         raise RefusedError(
-            f"{variable} in dest has {entries}, enabled in the account and bound to nobody in bindings_path: nothing was "
+            f"{variable} in dest has {entries}, enabled in the account and bound to nobody in {bindings.option}: nothing was "
             f"written. If {bindings.path} is an old one or another account's, restore it or run the playbook "
             "sendclean.email.recover. If they are to go, disable them, or acknowledge them with sendclean.email.smtp_bindings"
         )
@@ -135,14 +137,16 @@ def _select(listing: Listing, bindings: Bindings, stored: Credentials, params: M
     return selection
 
 
-def _warnings(selection: Selection, dest: DurableFile, check_mode: bool) -> list[str]:
+def _warnings(selection: Selection, dest: DurableFile, bindings: Bindings, check_mode: bool) -> list[str]:
     """Return what the real run may make of it, and who has no password to store."""
     warnings = [str(dest.folder_error)] if dest.folder_error else []
     if check_mode and not selection.users:
-        warnings.append("bindings_path has no alias for this account yet: the real run stores whom earlier tasks create or adopt")
+        warnings.append(
+            f"{bindings.option} has no alias for this account yet: the real run stores whom earlier tasks create or adopt"
+        )
     if selection.to_come:
         warnings.append(
-            f"bindings_path does not have {', '.join(selection.to_come)} yet: the real run fails unless an earlier task "
+            f"{bindings.option} does not have {', '.join(selection.to_come)} yet: the real run fails unless an earlier task "
             "creates or adopts them"
         )
     if selection.mute:
@@ -159,8 +163,8 @@ def _check(params: Mapping[str, Any]) -> None:
         raise OptionError("variable", f"must be the name of a variable, not {variable!r}")
     if not (aliases or names) and not (aliases is None and names is None):
         raise OptionError("aliases" if names is None else "smtp_user_names", "is empty: name somebody or leave it out")
-    if aliases is None and names is None and params["bindings_path"] is None:
-        raise OptionError("bindings_path", "must be given unless smtp_user_names says which users are meant")
+    if aliases is names is params["bindings_path"] is params["bindings_url"] is None:
+        raise OptionError("bindings_path", "or bindings_url must be given unless smtp_user_names says which users are meant")
     for name, password in params["answered_passwords"].items():
         if not isinstance(password, str) or not password.strip():
             raise OptionError("answered_passwords", f"has no password, which is text, for {name}: leave the user out")

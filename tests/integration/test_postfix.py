@@ -147,9 +147,7 @@ def test_mail_goes_out_with_the_password_in_force(guide: Project, service: Servi
     guide.run(STORE).succeeded()
     billing, newsletter = service.users(OWNER_ID)
     with relay.running_postfix() as postfix, submission.listening() as port:
-        relay.place(
-            guide, postfix.configuration, relay_host=f"[localhost]:{port}", relay_ca_file=str(tmp_path / "authority.pem")
-        )
+        relay.place(guide, postfix.configuration, relay_host=f"[localhost]:{port}", relay_ca_file=str(tmp_path / "authority.pem"))
         assert RELOADED in guide.run(DEPLOY).succeeded().output
         # It would name settings that it does not know.
         assert "warning:" not in postfix.run("postconf", "-n")

@@ -44,9 +44,7 @@ class Answer:
     seconds: float = 0.0  # send the body byte by byte, over that long
 
 
-def json_answer(
-    body: object, status: int = 200, headers: tuple[tuple[str, str], ...] = (), latin_1: bool = False
-) -> Answer:
+def json_answer(body: object, status: int = 200, headers: tuple[tuple[str, str], ...] = (), latin_1: bool = False) -> Answer:
     """Any JSON value. Plain json.dumps: a listing of 10,000 users must stay fast."""
     content = json.dumps(body, ensure_ascii=False).encode("latin-1", "replace") if latin_1 else json.dumps(body).encode()
     return Answer(body=content, status=status, headers=headers)

@@ -14,9 +14,7 @@ def main() -> int:
     """Run galaxy-importer in the artifact's folder, where it leaves its report."""
     artifact = Path(sys.argv[1])
     command = [sys.executable, "-m", "galaxy_importer.main", artifact.name]
-    run = subprocess.run(
-        command, cwd=artifact.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    run = subprocess.run(command, cwd=artifact.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     print(run.stdout, end="")
     findings = [line for line in run.stdout.splitlines() if line.startswith(("WARNING", "ERROR", "CRITICAL"))]
     print(f"galaxy-importer: {len(findings)} findings, exit code {run.returncode}")

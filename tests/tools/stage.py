@@ -32,11 +32,7 @@ def git(folder: Path, *arguments: str) -> list[str]:
 
 def same(source: Path, copy: Path) -> bool:
     """Tell whether a file and its copy have the same content and mode."""
-    return (
-        copy.is_file()
-        and source.stat().st_mode == copy.stat().st_mode
-        and filecmp.cmp(source, copy, shallow=False)
-    )
+    return copy.is_file() and source.stat().st_mode == copy.stat().st_mode and filecmp.cmp(source, copy, shallow=False)
 
 
 def stage() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import record_of
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -94,7 +94,7 @@ def test_the_bindings_file_that_is_shown_can_be_read_and_is_as_it_would_be_writt
     (shown,) = re.findall(r"^```json\n(.*?)^```$", identity, re.DOTALL | re.MULTILINE)
     path = tmp_path / "bindings.json"
     path.write_text(shown, encoding="utf-8")
-    file = BindingsFile(str(path), "https://api.sendclean.net/v1.0", "4711")
+    file = record_of(str(path), "https://api.sendclean.net/v1.0", "4711")
     assert file.read().aliases == {"billing": "smtp10001"}
     (time,) = file.read().password_times.values()
     with file.lock():
@@ -118,10 +118,11 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
     ("library", "rooms"),
     [
         ("requests", {"_client"}),
+        ("psycopg", {"_postgres"}),
         ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "action"}),
         ("yaml", {"_credentials"}),
         ("fcntl", {"_files"}),
-        ("os", {"_checkup", "_control_node", "_disk", "_files", "_module", "_options", "_role", "_steps"}),
+        ("os", {"_checkup", "_control_node", "_disk", "_files", "_module", "_options", "_postgres", "_role", "_steps"}),
     ],
 )
 def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:

@@ -111,9 +111,7 @@ def test_waiting_for_a_live_lock_ends_in_a_clear_message(account: Account, tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGKILL])
-def test_a_waiter_goes_on_when_the_holder_ends(
-    account: Account, tmp_path: Path, holder: Process, number: signal.Signals
-) -> None:
+def test_a_waiter_goes_on_when_the_holder_ends(account: Account, tmp_path: Path, holder: Process, number: signal.Signals) -> None:
     """If the holder was killed, its creation is settled by the waiter; no lock has to be removed by hand."""
     waiter = Process(tmp_path / "waiter", "smtp_user", {**account.options, **CREATION})
     waiter.wait_for("before open lock of the account")

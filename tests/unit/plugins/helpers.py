@@ -24,7 +24,7 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 from ansible.module_utils.common.parameters import PASS_VARS
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record, record_at
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, CallError
 from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
@@ -149,7 +149,14 @@ def held(service: Service) -> dict[str, tuple[str, int, int]]:
     return {user.smtp_user_name: (user.status, user.total_limit, user.hourly_limit) for user in service.users(OWNER)}
 
 
-def bind(file: BindingsFile, alias: str = "billing", name: str = "smtp1") -> None:
+def record_of(path: str, base_url: str, owner_id: str) -> Record:
+    """Return the record of an account in a file."""
+    record = record_at({"bindings_path": path}, base_url, owner_id)
+    assert record is not None
+    return record
+
+
+def bind(file: Record, alias: str = "billing", name: str = "smtp1") -> None:
     """Change a bindings file."""
     file.bind(alias, name)
 

@@ -13,7 +13,7 @@ import pytest
 from simulator import Service
 
 if TYPE_CHECKING:
-    from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+    from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
     from ansible_collections.sendclean.email.plugins.module_utils._client import Client
     from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
     from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
@@ -39,9 +39,8 @@ def elsewhere(fast: FakeClock) -> Client:
 
 
 @pytest.fixture
-def file(bindings_path: Path) -> BindingsFile:
+def file(bindings_path: Path) -> Record:
     """One account's part of a file that is not there yet."""
-    from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
-    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER
+    from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, record_of
 
-    return BindingsFile(str(bindings_path), BASE, OWNER)
+    return record_of(str(bindings_path), BASE, OWNER)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils import _client
+from ansible_collections.sendclean.email.plugins.module_utils._alarm import TimeIsUp, at_most
 
 
 class OthersTimeIsUp(BaseException):
@@ -39,7 +39,7 @@ def test_an_alarm_that_comes_later_still_comes() -> None:
     with pytest.raises(OthersTimeIsUp), others(0.6):
         begin = time.monotonic()
         for _request in range(3):
-            with pytest.raises(_client._TimeIsUp), _client._at_most(0.15):
+            with pytest.raises(TimeIsUp), at_most(0.15):
                 time.sleep(5)
         assert time.monotonic() - begin < 0.6
         time.sleep(5)
@@ -48,14 +48,14 @@ def test_an_alarm_that_comes_later_still_comes() -> None:
 
 def test_an_alarm_that_comes_sooner_ends_the_request() -> None:
     begin = time.monotonic()
-    with pytest.raises(OthersTimeIsUp), others(0.1), _client._at_most(30):
+    with pytest.raises(OthersTimeIsUp), others(0.1), at_most(30):
         time.sleep(5)
     assert time.monotonic() - begin < 2
 
 
 def test_without_another_alarm_none_is_left() -> None:
     handler = signal.getsignal(signal.SIGALRM)
-    with _client._at_most(30):
+    with at_most(30):
         assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) == handler

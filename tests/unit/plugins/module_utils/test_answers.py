@@ -247,7 +247,7 @@ def test_a_number_of_any_size_spoils_one_field(limit: str) -> None:
 
 @pytest.mark.parametrize("depth", [*range(1, 1000, 37), *range(900, 1000), 100_000])
 def test_no_depth_is_too_much(depth: int) -> None:
-    nested = f'{"[" * depth}1{"]" * depth}'
+    nested = f"{'[' * depth}1{']' * depth}"
     error = body_of(f'{{"status": "error", "message": {nested}}}'.encode(), 200)
     text_of(error or {})
     listing = body_of(f'{{"status": "success", "smtp_list": {nested}}}'.encode(), 200)

@@ -14,17 +14,17 @@ from typing import Any
 
 import hypothesis
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, OptionError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Intent
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, bind
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, bind, record_of
 from hypothesis import strategies as st
 
 MOMENT = datetime.datetime(2026, 1, 31, 12, 0, 0, tzinfo=datetime.timezone.utc)
 INTENT = Intent(100, 10, frozenset({"smtp2", "smtp1"}))
 
 
-CHANGES: dict[str, Callable[[BindingsFile], None]] = {
+CHANGES: dict[str, Callable[[Record], None]] = {
     "bind": lambda file: file.bind("billing", "smtp1", MOMENT),
     "record_intent": lambda file: file.record_intent("shop", INTENT),
     "rename": lambda file: file.rename("news", "news"),
@@ -35,13 +35,13 @@ CHANGES: dict[str, Callable[[BindingsFile], None]] = {
 every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
 
-def test_no_file_is_an_empty_file(file: BindingsFile, bindings_path: Path) -> None:
+def test_no_file_is_an_empty_file(file: Record, bindings_path: Path) -> None:
     bindings = file.read()
     assert (bindings.aliases, bindings.intents, bindings.password_times) == ({}, {}, {})
     assert not bindings_path.exists()
 
 
-def test_what_was_written_is_read_again(file: BindingsFile) -> None:
+def test_what_was_written_is_read_again(file: Record) -> None:
     with file.lock():
         file.record_intent("shop", INTENT)
         file.record_intent("billing", INTENT)
@@ -70,7 +70,7 @@ awkward = st.sampled_from(AWKWARD)
 def test_any_text_is_read_again_as_it_was(aliases: dict[str, str], begun: str, bindings_path: Path) -> None:
     hypothesis.assume(begun not in aliases and len(set(aliases.values())) == len(aliases))
     bindings_path.unlink(missing_ok=True)
-    file = BindingsFile(str(bindings_path), BASE, OWNER)
+    file = record_of(str(bindings_path), BASE, OWNER)
     with file.lock():
         file.record_intent(begun, Intent(100, 10, frozenset(aliases.values())))
         for alias, name in aliases.items():
@@ -81,7 +81,7 @@ def test_any_text_is_read_again_as_it_was(aliases: dict[str, str], begun: str, b
     assert bindings.password_times == dict.fromkeys(aliases.values(), MOMENT)
 
 
-def test_the_text_is_sorted_indented_utf8_and_ends_with_a_newline(file: BindingsFile, bindings_path: Path) -> None:
+def test_the_text_is_sorted_indented_utf8_and_ends_with_a_newline(file: Record, bindings_path: Path) -> None:
     for alias, name in (("zoo", "smtp1"), ("Ärger", "smtp2"), ("alpha", "smtp3")):
         bind(file, alias, name)
     with file.lock():
@@ -106,9 +106,7 @@ def test_the_text_is_sorted_indented_utf8_and_ends_with_a_newline(file: Bindings
 
 
 @every_change
-def test_what_is_not_understood_or_of_others_is_kept(
-    change: Callable[[BindingsFile], None], file: BindingsFile, bindings_path: Path
-) -> None:
+def test_what_is_not_understood_or_of_others_is_kept(change: Callable[[Record], None], file: Record, bindings_path: Path) -> None:
     strange: dict[str, Any] = {
         "version": 1,
         "comment": "kept",
@@ -132,7 +130,7 @@ def test_what_is_not_understood_or_of_others_is_kept(
 
 
 @pytest.mark.parametrize(("alias", "name"), [("shop", "smtp1"), ("half \ud800", "smtp2"), ("shop", "")])
-def test_a_change_that_would_make_no_sense_is_not_written(alias: str, name: str, file: BindingsFile, bindings_path: Path) -> None:
+def test_a_change_that_would_make_no_sense_is_not_written(alias: str, name: str, file: Record, bindings_path: Path) -> None:
     bind(file, "billing", "smtp1")
     before = bindings_path.read_bytes()
     with pytest.raises(BindingsError, match="bindings_path"):
@@ -143,7 +141,7 @@ def test_a_change_that_would_make_no_sense_is_not_written(alias: str, name: str,
 
 def test_other_accounts_do_not_wait_and_the_file_loses_nothing(bindings_path: Path) -> None:
     """Each one's lock is held for long, that of the file only around a change."""
-    files = [BindingsFile(str(bindings_path), base, owner) for base, owner in ((BASE, OWNER), (BASE, "2"), (f"{BASE}/x", OWNER))]
+    files = [record_of(str(bindings_path), base, owner) for base, owner in ((BASE, OWNER), (BASE, "2"), (f"{BASE}/x", OWNER))]
     with files[0].lock(), files[1].lock(), files[2].lock():
         for alias in ("billing", "shop"):
             for number, file in enumerate(files):
@@ -154,7 +152,7 @@ def test_other_accounts_do_not_wait_and_the_file_loses_nothing(bindings_path: Pa
     assert files[0].read().elsewhere == (f"{BASE}/x",)
 
 
-def test_a_rename_moves_the_user_or_the_begun_creation(file: BindingsFile) -> None:
+def test_a_rename_moves_the_user_or_the_begun_creation(file: Record) -> None:
     with file.lock():
         file.bind("billing", "smtp1", next_one=("shop", INTENT))
         file.rename("billing", "invoices")
@@ -163,7 +161,7 @@ def test_a_rename_moves_the_user_or_the_begun_creation(file: BindingsFile) -> No
     assert (file.read().aliases, file.read().intents) == ({"invoices": "smtp1"}, {"store": INTENT})
 
 
-def test_who_is_unbound_by_hand_is_nobody_s_lost_creation(file: BindingsFile) -> None:
+def test_who_is_unbound_by_hand_is_nobody_s_lost_creation(file: Record) -> None:
     with file.lock():
         file.bind("billing", "smtp1", next_one=("shop", Intent(1, 1, frozenset())))
         file.rebind({"news": "smtp2"}, ["billing", "nobody"], ["smtp3", "smtp2"])
@@ -173,13 +171,13 @@ def test_who_is_unbound_by_hand_is_nobody_s_lost_creation(file: BindingsFile) ->
     assert bindings.known == {"smtp3"}, "somebody else's until bound"
 
 
-def test_the_place_of_an_alias_is_told(file: BindingsFile, bindings_path: Path) -> None:
+def test_the_place_of_an_alias_is_told(file: Record, bindings_path: Path) -> None:
     assert all(part in file.read().place for part in (BASE, OWNER, "aliases", str(bindings_path)))
 
 
 def test_the_folder_has_to_exist(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=f"bindings_path .*{tmp_path}/no"):
-        BindingsFile(str(tmp_path / "no" / "bindings.json"), BASE, OWNER)
+        record_of(str(tmp_path / "no" / "bindings.json"), BASE, OWNER)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -247,7 +245,7 @@ CONTENTS: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
 def test_a_file_that_makes_no_sense_is_refused_by_name_and_left_as_it_is(
-    content: str | bytes, file: BindingsFile, bindings_path: Path
+    content: str | bytes, file: Record, bindings_path: Path
 ) -> None:
     left = content.encode() if isinstance(content, str) else content
     bindings_path.write_bytes(left)
@@ -258,9 +256,9 @@ def test_a_file_that_makes_no_sense_is_refused_by_name_and_left_as_it_is(
 
 
 @pytest.mark.parametrize("version", [2, 17])
-def test_a_file_of_a_newer_version_is_left_to_that_version(version: int, file: BindingsFile, bindings_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_left_to_that_version(version: int, file: Record, bindings_path: Path) -> None:
     bindings_path.write_text(json.dumps({"version": version, "entries": []}))
-    for use in (BindingsFile.read, bind):
+    for use in (Record.read, bind):
         with pytest.raises(BindingsError, match="bindings_path was written by a newer"):
             use(file)
     assert json.loads(bindings_path.read_text()) == {"version": version, "entries": []}

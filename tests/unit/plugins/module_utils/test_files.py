@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, OptionError
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, bind
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, bind, record_of
 
 
-def test_a_new_file_is_for_its_owner_only(file: BindingsFile, bindings_path: Path) -> None:
+def test_a_new_file_is_for_its_owner_only(file: Record, bindings_path: Path) -> None:
     old = os.umask(0)
     try:
         bind(file)
@@ -30,7 +30,7 @@ def test_a_new_file_is_for_its_owner_only(file: BindingsFile, bindings_path: Pat
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o644])
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_an_existing_mode_is_kept(mode: int, umask: int, file: BindingsFile, bindings_path: Path) -> None:
+def test_an_existing_mode_is_kept(mode: int, umask: int, file: Record, bindings_path: Path) -> None:
     bind(file)
     bindings_path.chmod(mode)
     old = os.umask(umask)
@@ -43,7 +43,7 @@ def test_an_existing_mode_is_kept(mode: int, umask: int, file: BindingsFile, bin
 
 @pytest.mark.parametrize(("mode", "lock_mode"), [(0o664, 0o664), (0o640, 0o640), (0o444, 0o644), (0o400, 0o600)])
 def test_whoever_may_write_the_file_and_its_owner_may_lock_it(
-    mode: int, lock_mode: int, file: BindingsFile, bindings_path: Path
+    mode: int, lock_mode: int, file: Record, bindings_path: Path
 ) -> None:
     bindings_path.write_text('{"version": 1, "accounts": {}}')
     bindings_path.chmod(mode)
@@ -56,7 +56,7 @@ def test_whoever_may_write_the_file_and_its_owner_may_lock_it(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_an_existing_owner_is_kept(file: BindingsFile, bindings_path: Path) -> None:
+def test_an_existing_owner_is_kept(file: Record, bindings_path: Path) -> None:
     bind(file)
     os.chown(bindings_path, 1234, 2345)
     bind(file, "shop", "smtp2")
@@ -64,9 +64,7 @@ def test_an_existing_owner_is_kept(file: BindingsFile, bindings_path: Path) -> N
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_an_owner_that_cannot_be_kept_is_no_failure(
-    file: BindingsFile, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_owner_that_cannot_be_kept_is_no_failure(file: Record, bindings_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A colleague's file in a shared folder: who is not root tries to keep the group at least."""
     asked: list[tuple[int, int]] = []
 
@@ -91,27 +89,27 @@ def test_a_symbolic_link_is_written_through_with_the_lock_beside_its_target(
     target = tmp_path / "target" / "real.json"
     target.parent.mkdir()
     if there:
-        bind(BindingsFile(str(target), BASE, OWNER), "news", "smtp9")
+        bind(record_of(str(target), BASE, OWNER), "news", "smtp9")
     bindings_path.symlink_to(os.path.relpath(target, bindings_path.parent) if relative else target)
-    bind(BindingsFile(str(bindings_path), BASE, OWNER))
+    bind(record_of(str(bindings_path), BASE, OWNER))
     assert bindings_path.is_symlink()
     assert [path.name for path in bindings_path.parent.iterdir()] == ["bindings.json"]
     assert sorted(path.name for path in target.parent.iterdir()) == ["real.json", "real.json.lock"]
-    aliases = BindingsFile(str(target), BASE, OWNER).read().aliases
+    aliases = record_of(str(target), BASE, OWNER).read().aliases
     assert aliases == ({"billing": "smtp1", "news": "smtp9"} if there else {"billing": "smtp1"})
 
 
 def test_a_link_into_a_missing_folder_is_refused(bindings_path: Path, tmp_path: Path) -> None:
     bindings_path.symlink_to(tmp_path / "no" / "real.json")
     with pytest.raises(OptionError, match="bindings_path"):
-        BindingsFile(str(bindings_path), BASE, OWNER)
+        record_of(str(bindings_path), BASE, OWNER)
 
 
 # ---- atomic and durable ----------------------------------------------------------------------------------------
 
 
 def test_the_file_is_durable_before_the_rename_and_the_rename_before_the_end(
-    file: BindingsFile, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
+    file: Record, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bind(file, "news", "smtp5")
     steps: list[str] = []
@@ -142,7 +140,7 @@ def _content_of(folder: Path) -> str:
     return temporary.read_text()
 
 
-def test_what_a_crash_left_behind_is_no_hindrance_and_gets_taken_away(file: BindingsFile, bindings_path: Path) -> None:
+def test_what_a_crash_left_behind_is_no_hindrance_and_gets_taken_away(file: Record, bindings_path: Path) -> None:
     (bindings_path.parent / ".bindings.json.new").write_text('{"version": 1, "acc')
     bind(file)
     assert sorted(path.name for path in bindings_path.parent.iterdir()) == ["bindings.json", "bindings.json.lock"]
@@ -151,7 +149,7 @@ def test_what_a_crash_left_behind_is_no_hindrance_and_gets_taken_away(file: Bind
 @pytest.mark.parametrize("name", ["open", "fsync", "replace"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
 def test_a_write_that_fails_is_told_by_name_and_changes_nothing(
-    code: int, name: str, file: BindingsFile, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
+    code: int, name: str, file: Record, bindings_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bind(file)
     before = bindings_path.read_bytes()
@@ -173,7 +171,7 @@ def test_a_write_that_fails_is_told_by_name_and_changes_nothing(
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
-def test_a_lock_that_cannot_be_opened_is_told_by_name(code: int, file: BindingsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_cannot_be_opened_is_told_by_name(code: int, file: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any) -> int:
         raise OSError(code, os.strerror(code))
 

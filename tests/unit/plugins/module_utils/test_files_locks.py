@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
-from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, FakeClock, bind, durable
+from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, OWNER, FakeClock, bind, durable, record_of
 
 HOLDER = """
 import sys
@@ -36,8 +36,8 @@ with DurableFile(sys.argv[1], "bindings_path", BindingsError).lock():
 BINDER = """
 import os, sys
 sys.path[:0] = sys.argv[4:]
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import BindingsFile
-file = BindingsFile(sys.argv[1], *sys.argv[2:4])
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import record_at
+file = record_at({"bindings_path": sys.argv[1]}, *sys.argv[2:4])
 for number in range(5):
     with file.lock():
         file.bind(f"alias {os.getpid()} {number}", f"smtp {os.getpid()} {number}")
@@ -56,7 +56,7 @@ def holder(bindings_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_the_lock_keeps_another_process_out_for_ten_minutes_at_most(
-    holder: subprocess.Popen[str], file: BindingsFile, bindings_path: Path, fast: FakeClock
+    holder: subprocess.Popen[str], file: Record, bindings_path: Path, fast: FakeClock
 ) -> None:
     with pytest.raises(BindingsError) as caught:
         bind(file)
@@ -68,11 +68,11 @@ def test_the_lock_keeps_another_process_out_for_ten_minutes_at_most(
     assert not bindings_path.exists()
 
 
-def test_readers_need_no_lock(holder: subprocess.Popen[str], file: BindingsFile) -> None:
+def test_readers_need_no_lock(holder: subprocess.Popen[str], file: Record) -> None:
     assert file.read().aliases == {}
 
 
-def test_a_waiter_gets_the_lock_when_its_holder_ends(holder: subprocess.Popen[str], file: BindingsFile, fast: FakeClock) -> None:
+def test_a_waiter_gets_the_lock_when_its_holder_ends(holder: subprocess.Popen[str], file: Record, fast: FakeClock) -> None:
     def let_go() -> None:
         if len(fast.slept) == 3:
             holder.communicate()
@@ -83,7 +83,7 @@ def test_a_waiter_gets_the_lock_when_its_holder_ends(holder: subprocess.Popen[st
     assert len(fast.slept) == 3
 
 
-def test_a_holder_that_was_killed_blocks_nobody(holder: subprocess.Popen[str], file: BindingsFile, fast: FakeClock) -> None:
+def test_a_holder_that_was_killed_blocks_nobody(holder: subprocess.Popen[str], file: Record, fast: FakeClock) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     bind(file)
@@ -141,7 +141,7 @@ def test_the_lock_is_free_again_after_a_failure(bindings_path: Path) -> None:
         file.replace(b"")
 
 
-def test_a_lock_that_cannot_be_taken_at_all_is_told(file: BindingsFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_cannot_be_taken_at_all_is_told(file: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some network file systems have no locks."""
 
     def refuse(descriptor: int, operation: int) -> None:
@@ -156,11 +156,11 @@ def test_many_processes_lose_no_binding(bindings_path: Path) -> None:
     command = [sys.executable, "-c", BINDER, str(bindings_path), BASE, OWNER, *sys.path]
     processes = [subprocess.Popen(command) for _process in range(4)]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
-    assert len(BindingsFile(str(bindings_path), BASE, OWNER).read().aliases) == 20
+    assert len(record_of(str(bindings_path), BASE, OWNER).read().aliases) == 20
 
 
 def test_whoever_waits_while_the_file_changes_waits_on(
-    holder: subprocess.Popen[str], file: BindingsFile, bindings_path: Path, fast: FakeClock
+    holder: subprocess.Popen[str], file: Record, bindings_path: Path, fast: FakeClock
 ) -> None:
     """The ten minutes start anew with each change that the holder, or one after the other, makes."""
     begin = fast.now
@@ -181,7 +181,7 @@ def test_whoever_waits_while_the_file_changes_waits_on(
 
 @pytest.mark.parametrize("change", ["a new file", "touched", "gone", "same size and time"])
 def test_every_change_of_the_file_counts(
-    change: str, holder: subprocess.Popen[str], file: BindingsFile, bindings_path: Path, fast: FakeClock
+    change: str, holder: subprocess.Popen[str], file: Record, bindings_path: Path, fast: FakeClock
 ) -> None:
     bindings_path.write_text("{}")
     os.utime(bindings_path, ns=(10**18, 10**18))

@@ -194,9 +194,7 @@ def test_listings_go_on_for_the_seconds_asked_for(client: Client, fast: FakeCloc
     assert 4 <= len(times) <= 12
 
 
-def test_however_slow_the_answers_the_last_listing_is_begun_so_late(
-    client: Client, service: Service, fast: FakeClock
-) -> None:
+def test_however_slow_the_answers_the_last_listing_is_begun_so_late(client: Client, service: Service, fast: FakeClock) -> None:
     begun: list[float] = []
 
     def answer_late(call: str, owner_id: str) -> None:

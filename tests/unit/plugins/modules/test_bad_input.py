@@ -341,9 +341,7 @@ def test_a_redirect_is_never_followed(module_name: str, options: dict[str, Any],
     assert thief.log == []
 
 
-@pytest.mark.parametrize(
-    ("call", "run"), [("editSmtp", "edit"), ("addSmtp", "create"), ("resetSmtpPassword", "reset")]
-)
+@pytest.mark.parametrize(("call", "run"), [("editSmtp", "edit"), ("addSmtp", "create"), ("resetSmtpPassword", "reset")])
 def test_a_redirect_of_a_write_is_never_followed(
     call: str,
     run: str,

@@ -143,7 +143,7 @@ class Account:
 
 def renamed(row: dict[str, Any], aliases: dict[str, str]) -> Any:
     """Return which binding moves where the user of it is not listed, which no result shows but for the name of the entry."""
-    return None if "smtp_user_name" in row["after"] else [row["after_header"], aliases.get("bound"), aliases.get("gone")]
+    return None if "smtp_user_name" in row["after"] else [row["after_header"], aliases["gone"]]
 
 
 @settings(max_examples=400, suppress_health_check=list(HealthCheck))

@@ -96,7 +96,7 @@ def test_what_nobody_has_thought_of_stops_nothing_and_shows_no_secret(
     def broken(*unused: Any) -> None:
         raise KeyError(team["billing"]["smtp_password"])
 
-    monkeypatch.setattr(_checkup, "BindingsFile", broken)
+    monkeypatch.setattr(_checkup, "Record", broken)
     facts = look()
     assert codes(facts) == ["setup"]
     assert facts.problems[0].startswith("A bug, please report it: KeyError in ")

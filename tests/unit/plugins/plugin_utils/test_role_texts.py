@@ -15,7 +15,8 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.sendclean.email.plugins.module_utils._errors import RefusedError
-from ansible_collections.sendclean.email.plugins.plugin_utils._page import page_of, visible
+from ansible_collections.sendclean.email.plugins.plugin_utils._page import page_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._shown import visible
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -67,7 +68,7 @@ def test_each_character_is_read_again() -> None:
 
 def test_a_limit_or_a_status_that_is_none_is_left_out() -> None:
     text = users_file("host", [user("a", "b", status=None, total_limit=None, hourly_limit=0), user("c", "d", status="Disable")])
-    assert '# Left out, since SendClean shows no status that is known: b' in text
+    assert "# Left out, since SendClean shows no status that is known: b" in text
     disabled = {"alias": "c", "smtp_user_name": "d", "state": "absent", "total_limit": 5, "hourly_limit": 1}
     assert loaded(text) == [disabled]
     limitless = user("a", "b", total_limit=None, hourly_limit=0)
