@@ -153,8 +153,8 @@ EXAMPLES = r"""
     token: "{{ sendclean_token }}"
     bindings_path: "{{ inventory_dir }}/../bindings.json"
     users:
-      - alias: billing
-        hourly_limit: 700
+      - smtp_user_name: smtp12345
+        total_limit: 5000
   check_mode: true
   register: plan
 
@@ -164,8 +164,8 @@ EXAMPLES = r"""
     token: "{{ sendclean_token }}"
     bindings_path: "{{ inventory_dir }}/../bindings.json"
     users:
-      - alias: billing
-        hourly_limit: 700
+      - smtp_user_name: smtp12345
+        total_limit: 5000
     plan_checksum: "{{ plan.plan_checksum }}"
 """
 
