@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ import yaml
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import overview as render
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import row_of, rows
 from integration.browser import SURROUNDINGS, can_be_read, width_of
+from integration.guides import ROOT
 from integration.project import OWNER_ID, TOKEN, Project, Run, new_project
 from selenium import webdriver
 from simulator import Service, serve
+from unit.plugins.plugin_utils.pages import validate
 
 LIMITS = {"total_limit": 1000, "hourly_limit": 100}
 NOWHERE = {"smtp_users_api_url": "http://127.0.0.1:9/v1.0", "smtp_users_timeout": 1, "smtp_users_retry_timeout": 1}
@@ -234,3 +237,17 @@ def test_a_link_leads_to_the_page_of_the_account(page: Path, browser: webdriver.
     browser.get(page.as_uri())
     browser.find_element("link text", "account-31").click()
     assert browser.title == "31"
+
+
+def test_what_is_written_is_as_the_schemas_say(project: Project) -> None:
+    """Of runs, and what the documentation shows."""
+    project.run(f"{ENFORCE} --check -e kind=json --limit '!nolist'")
+    validate((project.folder / "overview.json").read_text(encoding="utf-8"), "overview")
+    pages = {
+        path.stem: validate(path.read_text(encoding="utf-8"), "report") for path in (project.folder / "pages").glob("*.json")
+    }
+    assert {host: page["state"] for host, page in pages.items()} == {host: FOUND[host] for host in FOUND if host != "nolist"}
+    assert pages["differs"]["changes"][0]["after"]["alias"] == "billing"
+    said = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", said, re.DOTALL | re.MULTILINE)
+    validate(shown, "overview")
