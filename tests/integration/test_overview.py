@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,19 @@ def test_a_play_that_ends_early_has_written_it(keywords: dict[str, Any], project
     hosts = {"hosts": "all,!nolist"}
     own_play(project, **keywords, **hosts)
     assert states(project) == {host: state for host, state in FOUND.items() if host != "nolist"}
+
+
+def test_who_knows_less_writes_first_with_the_strategy_free(project: Project) -> None:
+    """One host is slow in writing, and meanwhile another one is done: what that one knows has to stay."""
+    pythons = {"alright": ("AnsiballZ_copy", 5), "differs": ("AnsiballZ_smtp_users", 2)}
+    for host, (module, seconds) in pythons.items():
+        wait = f'case "$*" in *{module}*) sleep {seconds};; esac'
+        project.write(host, f'#!/bin/sh\n{wait}\nexec {sys.executable} "$@"\n')
+        (project.folder / host).chmod(0o755)
+    slow = ["-e", json.dumps({"smtp_users_report_path": "", "sendclean_python": "{{ inventory_dir }}/{{ inventory_hostname }}"})]
+    command = f"{ENFORCE} --check --limit alright,differs {shlex.join(slow)}"
+    project.run(command, ANSIBLE_STRATEGY="free", ANSIBLE_FORKS="5").succeeded()
+    assert states(project) == {"differs": "to_change", "alright": "in_order"}
 
 
 def test_who_fails_or_is_unreachable_before_the_role_is_in_it(project: Project) -> None:
