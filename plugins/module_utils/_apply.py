@@ -40,6 +40,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     renames,
     unmet,
 )
+from ansible_collections.sendclean.email.plugins.module_utils._progress import counted, tell
 from ansible_collections.sendclean.email.plugins.module_utils._rails import AccountPlan, plan_run
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
@@ -118,6 +119,7 @@ def enforce(client: Client, record: Record | None, wanted: Sequence[Wanted], che
 
     Raises SendCleanError as long as nothing was written. From the first write on, a failure is kept in its step.
     """
+    tell(0, len(wanted))
     bindings = record.read() if record else Bindings()
     if record and not check_mode and any(_may_bind(user, bindings) for user in wanted):
         with record.lock(optional=True):
@@ -320,7 +322,7 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
 
 def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:
     """Do the work of all steps, whatever becomes of one. Where the account or the lock is lost, stop and say False."""
-    for step in steps:
+    for step in counted(steps, lambda step: bool(step.error) or not step.outstanding):
         if step.error:
             continue
         try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A text of anybody's in a page of HTML or Markdown: it is seen as it is, and does nothing. Pure functions."""
+"""A text of anybody's in HTML, in Markdown or on a terminal: it is seen as it is, and does nothing. Pure functions."""
 
 from __future__ import annotations
 
@@ -41,9 +41,14 @@ def visible(value: Any) -> Any:
     return value
 
 
+def plain(text: str) -> str:
+    """Return a text for a terminal, in one line."""
+    return _by_number(_BLANK, _by_number(_UNSEEN, text))
+
+
 def code(text: str, most: int = _LONGEST_NAME) -> str:
     """Return a text for Markdown outside of a table: as code, where forges look for no mention, link, reference or tag."""
-    text = _by_number(_BLANK, _by_number(_UNSEEN, text))
+    text = plain(text)
     text = text if len(text) <= most else f"{text[: most - 1]}…"
     if not text:
         return ""

@@ -23,6 +23,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._credentials impor
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import findings_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import page_of as doctor_page
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import report_of, verdict_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._drift import table_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import is_url, place_at
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import move as moved
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
@@ -43,6 +44,8 @@ _BINDINGS_PATH, _BINDINGS_URL = "smtp_users_bindings_path", "smtp_users_bindings
 _REPORT = "sendclean_doctor_report"
 _DOCTOR = "__smtp_users_doctor"
 _MOVE = ("sendclean_from", "sendclean_to")
+# What the playbook drift has found in the inventory.
+_ACCOUNTS = "__smtp_users_accounts"
 # Where the path is not given.
 _DEFAULT_PLACE = "__smtp_users_bindings_default"
 # Where a list is written if nobody says where.
@@ -252,6 +255,38 @@ def report(node: ControlNode) -> dict[str, Any]:
     return {"changed": False}
 
 
+def drift(node: ControlNode) -> dict[str, Any]:
+    """Compare an account with its list, as a dry run of all that ``enforce`` and ``keep`` do. ``judge_drift`` fails for it."""
+    node = node.as_dry_run()
+    kept: dict[str, Any] = {}
+    try:
+        result = enforce(node)
+        if not result.get("failed"):
+            kept = keep(node)
+    except SendCleanError as error:
+        result = {"failed": True, "msg": getattr(error, "problems", str(error)), **error.details()}
+    return _reporting.report_drift(node, _host(node), *_reports(node), result, kept)
+
+
+def table(node: ControlNode) -> dict[str, Any]:
+    """Show the table of all accounts."""
+    node.show(table_of(_reporting.compared(node)))
+    return {"changed": False}
+
+
+def judge_drift(node: ControlNode) -> dict[str, Any]:
+    """Fail where an account has drifted, or could not be compared."""
+    _refuse(_reporting.problems_of(node))
+    return {"changed": False}
+
+
+def anybody(node: ControlNode) -> dict[str, Any]:
+    """Refuse to look at no account at all: a run on a schedule would say for ever that all is in order."""
+    if not node.given([_ACCOUNTS])[_ACCOUNTS]:
+        raise OptionError("sendclean_hosts", "names no host of the inventory. Without it the group sendclean_accounts must have one")
+    return {"changed": False}
+
+
 def tell(node: ControlNode) -> dict[str, Any]:
     """Show the page of an account."""
     node.show(node.variables[_DOCTOR]["page"])
@@ -281,7 +316,10 @@ def _place(name: str, value: Any) -> str:
 
 STEPS = {
     step.__name__: step
-    for step in (enforce, keep, page, overview, clear, export, rotate, recover, acknowledge, doctor, report, tell, judge, move)
+    for step in (
+        *(enforce, keep, page, overview, clear, export, rotate, recover, acknowledge),
+        *(anybody, drift, table, judge_drift, doctor, report, tell, judge, move),
+    )
 }
 
 
