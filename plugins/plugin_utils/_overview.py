@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import json
-import os
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,10 @@ def rows(accounts: Iterable[str], known: Mapping[str, Row]) -> list[dict[str, An
 
 def overview(path: str, found: Sequence[Row], dry: bool, limit: str | None = None) -> str:
     """Return the overview as the suffix of its path says. ``limit`` is that of the command line, which leaves accounts out."""
-    folder = os.path.dirname(path)
-    told = [{**row, "page": os.path.relpath(row["page"], folder) if row["page"] else None} for row in found]
+    folder = posixpath.dirname(path)
+    told = [{**row, "page": posixpath.relpath(row["page"], folder) if row["page"] else None} for row in found]
     kinds = {".html": overview_html, ".md": overview_markdown, ".json": overview_json}
-    return kinds[os.path.splitext(path)[1].lower()](told, dry, limit)
+    return kinds[posixpath.splitext(path)[1].lower()](told, dry, limit)
 
 
 def overview_html(found: Sequence[Row], dry: bool, limit: str | None) -> str:

@@ -11,7 +11,7 @@ a result is.
 from __future__ import annotations
 
 import json
-import os
+import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,7 +50,7 @@ def report(path: str, result: Mapping[str, Any], dry: bool, host: str, told: Map
     they make sense, and ``kept``, the result of keeping the credentials.
     """
     kinds = {".html": page_of, ".md": markdown_of, ".json": json_of}
-    return kinds[os.path.splitext(path)[1].lower()](result, dry, host, told)
+    return kinds[posixpath.splitext(path)[1].lower()](result, dry, host, told)
 
 
 def page_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[str, Any]) -> str:
@@ -188,7 +188,8 @@ def _users(number: int) -> str:
 
 
 def _age(user: Mapping[str, Any]) -> str:
-    return days(user.get("password_age_days")) or ("new" if user["action"] == "created" else "unknown")
+    nobody = "new" if user["action"] == "created" else "none"
+    return days(user.get("password_age_days")) or ("unknown" if user["smtp_user_name"] else nobody)
 
 
 def _changes(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], listed: int) -> list[dict[str, Any]]:

@@ -10,13 +10,12 @@ are in no ``hostvars``, and what a task has registered stays when its host has f
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._drift import drift_of
@@ -28,15 +27,20 @@ _REGISTERED = "__smtp_users_page"
 _PATHS = ("report_path", "overview_path")
 
 
-def write_report(node: ControlNode, host: str, values: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Write an account's report, if there is to be one, and return its row for the overview also where that cannot be done."""
+def write_report(
+    node: ControlNode, host: str, told: Mapping[str, Any], values: Mapping[str, Any], problems: list[str]
+) -> dict[str, Any]:
+    """Write an account's report, if there is to be one, and return its row for the overview also where that cannot be done.
+
+    ``told`` is what the report tells of the role's variables, ``values`` are its paths, and ``problems`` what is wrong with them.
+    """
     result, kept = node.variables.get("smtp_users_result"), node.variables.get("smtp_users_credentials_result")
     if result is None or not (problems or any(path in values for path in _PATHS)):
         return {"skipped": True}
-    path, told = values.get("report_path"), {**_told(node), "kept": kept}
+    path = values.get("report_path")
     written: dict[str, Any] = {"failed": True, "msg": problems} if problems else {}
     if path and not problems:
-        text = report(path, result, node.check_mode, host, told)
+        text = report(path, result, node.check_mode, host, {**told, "kept": kept})
         # Of a dry run, too: it is no part of the account.
         written = _write(node, path, text)
     row = row_of(host, result, node.check_mode, kept, None if written.get("failed") else path)
@@ -113,16 +117,5 @@ def _known(node: ControlNode) -> dict[str, Mapping[str, Any]]:
 
 
 def _write(node: ControlNode, path: str, text: str) -> dict[str, Any]:
-    arguments = {"content": text, "dest": os.path.abspath(path), "mode": "0644"}
+    arguments = {"content": text, "dest": path, "mode": "0644"}
     return node.run("ansible.builtin.copy", arguments, check_mode=False, diff=False)
-
-
-def _told(node: ControlNode) -> dict[str, Any]:
-    """Return what a page tells of the variables. What is wrong with them is in the result that it shows."""
-    told = {}
-    for name in ("list", "owner_id", "purge"):
-        try:
-            told.update(_role.converted(node.given([_role.PREFIX + name]), {**_role.ACCOUNT, **_role.USERS})[0])
-        except RoleError:
-            continue
-    return {"owner_id": os.environ.get("SENDCLEAN_OWNER_ID", ""), **told}

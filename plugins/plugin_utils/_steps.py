@@ -24,6 +24,8 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import fin
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import page_of as doctor_page
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import report_of, verdict_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._drift import table_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._moving import is_url, place_at
+from ansible_collections.sendclean.email.plugins.plugin_utils._moving import move as moved
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     Found,
     in_credentials,
@@ -41,6 +43,7 @@ _BINDINGS_PATH, _BINDINGS_URL = "smtp_users_bindings_path", "smtp_users_bindings
 # What the playbook doctor is given on the command line, and where what it finds is registered.
 _REPORT = "sendclean_doctor_report"
 _DOCTOR = "__smtp_users_doctor"
+_MOVE = ("sendclean_from", "sendclean_to")
 # What the playbook drift has found in the inventory.
 _ACCOUNTS = "__smtp_users_accounts"
 # Where the path is not given.
@@ -65,7 +68,7 @@ def keep(node: ControlNode) -> dict[str, Any]:
 
 def page(node: ControlNode) -> dict[str, Any]:
     """Write what a run would do, or has done, as a report of the account; the overview is made of what is returned."""
-    return _reporting.write_report(node, _host(node), *_reports(node))
+    return _reporting.write_report(node, _host(node), _told(node), *_reports(node))
 
 
 def overview(node: ControlNode) -> dict[str, Any]:
@@ -298,11 +301,24 @@ def judge(node: ControlNode) -> dict[str, Any]:
     return {"changed": False}
 
 
+def move(node: ControlNode) -> dict[str, Any]:
+    """Move the bindings of all accounts to another place, and leave in the old one where they are."""
+    given = node.given(_MOVE)
+    _refuse([f"{name} must be given, as a path or a URL" for name in _MOVE if name not in given])
+    source, target = (place_at(_place(name, given[name])) for name in _MOVE)
+    return moved(source, target, node.check_mode)
+
+
+def _place(name: str, value: Any) -> str:
+    place = _role.text(name, value)
+    return _role.database(name, place) if is_url(place) else _role.written(name, os.path.abspath(os.path.expanduser(place)))
+
+
 STEPS = {
     step.__name__: step
     for step in (
         *(enforce, keep, page, overview, clear, export, rotate, recover, acknowledge),
-        *(anybody, drift, table, judge_drift, doctor, report, tell, judge),
+        *(anybody, drift, table, judge_drift, doctor, report, tell, judge, move),
     )
 }
 
@@ -311,6 +327,17 @@ def _told_of(rotated: list[str], dry: bool) -> str:
     if not rotated:
         return "Nobody has a new password."
     return f"These users have{' (in the real run)' if dry else ''} a new password, redeploy what uses it: {', '.join(rotated)}"
+
+
+def _told(node: ControlNode) -> dict[str, Any]:
+    """Return what a page tells of the variables. What is wrong with them is in the result that it shows."""
+    told = {}
+    for name in ("list", "owner_id", "purge"):
+        try:
+            told.update(_role.converted(node.given([_role.PREFIX + name]), {**_role.ACCOUNT, **_role.USERS})[0])
+        except RoleError:
+            continue
+    return {"owner_id": os.environ.get("SENDCLEAN_OWNER_ID", ""), **told}
 
 
 def _keep(node: ControlNode, values: Mapping[str, Any], answered: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -9,40 +9,23 @@ from __future__ import annotations
 import html
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import days, minutes, overview, row_of, rows
 from ansible_collections.sendclean.email.plugins.plugin_utils._shown import cell, code, fitted, lines, table, table_row, visible
+from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.pages import (
+    ACTIONS,
+    MARKDOWN,
+    TEXTS,
+    Page,
+    unseen,
+    validate,
+)
 from hypothesis import example, given
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
-
-ACTIONS = ("failed", "created", "adopted", "renamed", "disabled", "enabled", "updated", "unchanged")
-HOSTILE = [
-    "a|b",
-    "a\\|b",
-    "a\\\\|b`",
-    "``a`",
-    " a ",
-    "\\",
-    "a\n# b\n\n- c",
-    "<script>alert(1)</script>",
-    "<!--",
-    "[a](javascript:alert(1))",
-    "![a](http://a.example/b.png)",
-    "@everyone",
-    "#1 !2 &copy; $a$ ~~a~~ **b** https://a.example www.a.example a@b.example",
-    "a\u202eb\u2066c\u200bd\ufeffe\u00adf",
-    "{{ 6 * 7 }}{% for %}{# #}",
-    '" onclick="alert(1)',
-]
-TEXTS = st.text(min_size=1, max_size=300) | st.sampled_from(HOSTILE)
-MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 
 def result(dry: bool = True, ages: tuple[float | None, ...] = (), **counts: int) -> dict[str, Any]:
@@ -132,43 +115,12 @@ def test_numbers_for_people() -> None:
 # ---- the kinds -------------------------------------------------------------------------------------------------------
 
 
-class Page(HTMLParser):
-    """The tags, with their attributes, and the text of each cell."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.cells: list[str] = []
-        self.text = ""
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag in ("td", "th"):
-            self.cells.append("")
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-        if self.cells:
-            self.cells[-1] += data
-
-    @property
-    def links(self) -> list[str]:
-        return [attributes["href"] or "" for tag, attributes in self.tags if "href" in attributes]
-
-
 def account_with(text: str) -> list[dict[str, Any]]:
     """A text wherever one of others can stand."""
     failed = {"failed": True, "msg": text, "plan_checksum": text}
     page = f"/srv/pages/{text.encode('utf-8', 'replace').decode()}.html"
     known = {text: row_of(text, failed, True, page=page.replace("\0", ""))}
     return rows([text, "other"], known)
-
-
-def unseen(text: str) -> set[str]:
-    """What is in a text and is not seen as it is, but for blanks."""
-    return {char for char in text if char not in "\t\n" and unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")}
 
 
 @pytest.mark.parametrize("kind", ["html", "md"])
@@ -196,7 +148,7 @@ def test_json_holds_what_it_is_given(text: str, changes: int) -> None:
     found = [*account_with(text), row_of("b", result(updated=changes), True)]
     shown = overview("/srv/overview.JSON", found, True)
     assert shown.isascii()
-    whole = json.loads(shown)
+    whole = validate(shown, "overview")
     assert [row["account"] for row in whole["accounts"]] == [row["account"] for row in found]
     assert {**whole, "accounts": ...} == {
         "sendclean_overview": 1,
