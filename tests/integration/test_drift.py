@@ -6,14 +6,19 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from integration.guides import ROOT, blocks
 from integration.project import AS_JSON, NO_CREDENTIALS, Project, Run
 from simulator import Service
 from unit.plugins.helpers import snapshot
@@ -270,3 +275,82 @@ def test_in_batches_each_shows_what_is_known(team: Project, service: Service) ->
     assert "2 accounts: 2 in order." in run.output
     assert "3 accounts: 3 in order." in run.output
     assert "not reached" not in run.output
+
+
+# ---- on a schedule ---------------------------------------------------------------------------------------------------
+
+RECIPES = {language: text for language, text in blocks(ROOT / "docs" / "check-mode-and-drift.md")}
+(JOB,) = [yaml.safe_load(text)["drift"] for _language, text in blocks(ROOT / "docs" / "check-mode-and-drift.md") if "gitlab-ci" in text]
+
+
+@pytest.fixture
+def scheduled(team: Project) -> Project:
+    """What the guide tells to write, and a mail program that keeps what it was given."""
+    team.write("drift-message.py", RECIPES["python"])
+    team.write("drift.sh", RECIPES["sh"])
+    (team.folder / "accounts.yml").symlink_to("inventory/hosts.yml")
+    team.write("bin/mail", '#!/bin/sh\n(echo "$@"; cat) > mail.txt\n')
+    for program in ("drift.sh", "bin/mail"):
+        (team.folder / program).chmod(0o755)
+    team.environment["PATH"] = f"{team.folder}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return team
+
+
+def shell(project: Project, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {**project.environment, **environment}
+    return subprocess.run(["sh", "-c", script], cwd=project.folder, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_the_script_for_cron(scheduled: Project, service: Service) -> None:
+    mail = scheduled.folder / "mail.txt"
+    assert shell(scheduled, "./drift.sh").returncode == 0
+    assert not mail.exists()
+    by_hand(service, "staging", hourly_limit=9999)
+    scheduled.write_hosts({**hosts_of(scheduled), "production": {**hosts_of(scheduled)["production"], "smtp_users_token": "wrong"}})
+    run = shell(scheduled, "cd / && " + str(scheduled.folder / "drift.sh"))
+    assert run.stdout + run.stderr == ""
+    about, *lines = mail.read_text(encoding="utf-8").splitlines()
+    assert about == "-s SMTP users have drifted team@example.com"
+    assert lines[0].startswith("production is failed: SendClean answered listSmtp with an error: Token MissMatch")
+    assert lines[1:] == ["staging has drifted, a run would have 0 created, 1 changed, 0 disabled."]
+    # A run that ends before it can compare anybody does not tell what another one has found.
+    scheduled.write("inventory/hosts.yml", "sendclean_accounts: {}")
+    shell(scheduled, "./drift.sh")
+    assert mail.read_text(encoding="utf-8").splitlines()[1:] == [
+        "The run ended before it had compared the accounts: see its output"
+    ]
+
+
+def hosts_of(project: Project) -> dict[str, Any]:
+    text = (project.folder / "inventory" / "hosts.yml").read_text(encoding="utf-8")
+    hosts: dict[str, Any] = yaml.safe_load(text)["sendclean_accounts"]["hosts"]
+    return hosts
+
+
+def test_the_job_for_gitlab(scheduled: Project, service: Service) -> None:
+    said: list[Any] = []
+
+    class Chat(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Chat) as chat:
+        threading.Thread(target=chat.serve_forever, daemon=True).start()
+        given = {"CI_PROJECT_DIR": str(scheduled.folder), "CHAT_URL": f"http://127.0.0.1:{chat.server_port}/"}
+        given["no_proxy"] = "127.0.0.1"
+
+        def job() -> str:
+            done = shell(scheduled, "\n".join(["set -e", *JOB["script"]]), **given)
+            status = "failed" if done.returncode else "success"
+            after = shell(scheduled, "\n".join(JOB["after_script"]), **given, CI_JOB_STATUS=status)
+            assert after.returncode == 0, after.stderr
+            return status
+
+        assert (job(), said) == ("success", [])
+        by_hand(service, "staging", hourly_limit=9999)
+        assert job() == "failed"
+        chat.shutdown()
+    assert said == [{"text": "staging has drifted, a run would have 0 created, 1 changed, 0 disabled."}]
+    assert (scheduled.folder / JOB["artifacts"]["paths"][0]).exists()
