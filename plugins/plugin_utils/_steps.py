@@ -272,7 +272,9 @@ def drift(node: ControlNode) -> dict[str, Any]:
 def anybody(node: ControlNode) -> dict[str, Any]:
     """Refuse to look at no account at all: a run on a schedule would say for ever that all is in order."""
     if not node.given([_ACCOUNTS])[_ACCOUNTS]:
-        raise OptionError("sendclean_hosts", "names no host of the inventory. Without it the group sendclean_accounts must have one")
+        raise OptionError(
+            "sendclean_hosts", "names no host of the inventory. Without it the group sendclean_accounts must have one"
+        )
     return {"changed": False}
 
 

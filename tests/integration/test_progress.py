@@ -211,7 +211,8 @@ class Connection(Local):
     transport = "elsewhere"
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
-        kept = ' '.join(f'{name}="${name}"' for name in ("PATH", "HOME", "SENDCLEAN_API_URL", "SENDCLEAN_OWNER_ID", "SENDCLEAN_TOKEN"))
+        names = "PATH HOME SENDCLEAN_API_URL SENDCLEAN_OWNER_ID SENDCLEAN_TOKEN".split()
+        kept = ' '.join(f'{name}="${name}"' for name in names)
         return super().exec_command(f"env -i {kept} /bin/sh -c {shlex.quote(cmd)}", in_data, sudoable)
 '''
 
