@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._credentials impor
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import findings_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import page_of as doctor_page
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import report_of, verdict_of
-from ansible_collections.sendclean.email.plugins.plugin_utils._drift import table_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import is_url, place_at
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import move as moved
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
@@ -262,19 +262,8 @@ def drift(node: ControlNode) -> dict[str, Any]:
             kept = keep(node)
     except SendCleanError as error:
         result = {"failed": True, "msg": getattr(error, "problems", str(error)), **error.details()}
-    return _reporting.report_drift(node, _host(node), *_tried(node, _role.REPORT), result, kept)
-
-
-def table(node: ControlNode) -> dict[str, Any]:
-    """Show the table of all accounts."""
-    node.show(table_of(_reporting.compared(node)))
-    return {"changed": False}
-
-
-def judge_drift(node: ControlNode) -> dict[str, Any]:
-    """Fail where an account has drifted, or could not be compared."""
-    _refuse(_reporting.problems_of(node))
-    return {"changed": False}
+    done = replace(node, variables={**node.variables, "smtp_users_result": result, "smtp_users_credentials_result": kept})
+    return _reporting.drifted(done, _host(node), page(done))
 
 
 def anybody(node: ControlNode) -> dict[str, Any]:
@@ -317,7 +306,7 @@ STEPS = {
     step.__name__: step
     for step in (
         *(enforce, keep, hand_on, page, overview, clear, export, rotate, recover, acknowledge),
-        *(anybody, drift, table, judge_drift, doctor, report, tell, judge, move),
+        *(anybody, drift, _reporting.table, _reporting.judge_drift, doctor, report, tell, judge, move),
     )
 }
 
