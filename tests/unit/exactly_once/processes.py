@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ansible_collections.sendclean.email.plugins.module_utils import _files
+from ansible_collections.sendclean.email.plugins.module_utils import _files, _postgres
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import COLLECTION, run_main
-from unit.exactly_once.playground import Result, Steps
+from unit.exactly_once.kept import Result, steps_of
 
 # A server process that has imported all this, and that has no threads, forks one process for each run.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -113,8 +113,8 @@ def _run(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signals = [signal_number]
     trace = os.open(os.path.join(folder, "points"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    steps = Steps(
-        Path(options["bindings_path"]).resolve().parent,
+    steps = steps_of(
+        options,
         signal_at,
         end=lambda label: os.kill(os.getpid(), signals.pop()) if signals else None,
         passed=lambda label: os.write(trace, f"{label}\n".encode()),
@@ -123,6 +123,7 @@ def _run(
         stderr = stack.enter_context(open(os.path.join(folder, "stderr"), "w", encoding="utf-8"))
         os.dup2(stderr.fileno(), 2)
         stack.enter_context(mock.patch.object(inspect.unwrap(_files.DurableFile.lock), "__defaults__", ("", lock_timeout)))
+        stack.enter_context(mock.patch.object(_postgres, "LOCK_TIMEOUT", lock_timeout))
         stack.enter_context(steps.watched())
         if start is not None:
             start.wait(60)
