@@ -11,24 +11,28 @@ Keys that this version does not know are kept.
 from __future__ import annotations
 
 import datetime
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, LostError, RefusedError
+from ansible_collections.sendclean.email.plugins.module_utils._document import (
+    PARTS,
+    TIME_FORMAT,
+    begin,
+    load,
+    malformed,
+    parse_account,
+    render,
+    section_of,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._errors import LostError, RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._file_store import FileStore
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent
 from ansible_collections.sendclean.email.plugins.module_utils._stores import Account, Store
 
-VERSION = 1
-_TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 # For how many seconds it is tried to write down whom SendClean has made.
 _LATE = 60.0
-
-# What the file has of an account, and what a part is where it is not there.
-_PARTS: Mapping[str, Any] = {"aliases": {}, "intents": {}, "known": [], "password_times": {}}
 
 
 class Record:
@@ -44,7 +48,7 @@ class Record:
         self.option, self.place = store.option, store.place
         self.lock, self.prove, self.require_lock, self.try_out = store.lock, store.prove, store.require_lock, store.try_out
         self.changed_at, self.close = store.changed_at, store.close
-        # What this object wrote last, as long as nobody else has written since.
+        # What this object has read or written last, as long as nobody else has written since.
         self._document: dict[str, Any] | None = None
 
     def require_writable(self) -> None:
@@ -56,10 +60,11 @@ class Record:
     def read(self) -> Bindings:
         """Return what is recorded of the account; nothing where there is nothing yet."""
         base_url, owner_id = self._account
-        document = self._load()
+        # A change rests on just this, or is refused.
+        document = self._document = load(self._store.read(), self._store)
         others = {url for url, owners in document["accounts"].items() if url != base_url and owners.get(owner_id)}
         return replace(
-            _parse_account(self._section(document), self._malformed),
+            parse_account(section_of(document, self._account, self._store), self._store),
             place=f'accounts, "{base_url}", "{owner_id}", aliases in {self.place}',
             option=self.option,
             path=self.place,
@@ -68,7 +73,7 @@ class Record:
 
     def record_intent(self, alias: str, intent: Intent) -> None:
         """Make durable that a user for ``alias`` is about to be created."""
-        self._change(lambda section: _begin(section, alias, intent))
+        self._change(lambda section: begin(section, alias, intent))
 
     def drop_intent(self, alias: str) -> None:
         """Make durable that no user for ``alias`` is being created any more."""
@@ -86,9 +91,9 @@ class Record:
         def change(section: dict[str, Any]) -> None:
             self._bind(section, alias, smtp_user_name)
             if password_time is not None:
-                section["password_times"][smtp_user_name] = password_time.strftime(_TIME_FORMAT)
+                section["password_times"][smtp_user_name] = password_time.strftime(TIME_FORMAT)
             if next_one:
-                _begin(section, *next_one)
+                begin(section, *next_one)
 
         self._change(change)
 
@@ -144,7 +149,7 @@ class Record:
         """Make durable when a user got its password; under a new lock where it was lost."""
 
         def write() -> None:
-            moment = password_time.strftime(_TIME_FORMAT)
+            moment = password_time.strftime(TIME_FORMAT)
             self._change(lambda section: section["password_times"].update({smtp_user_name: moment}))
 
         try:
@@ -168,51 +173,11 @@ class Record:
     def _bind(self, section: dict[str, Any], alias: str, smtp_user_name: str) -> None:
         other = next((other for other, name in section["aliases"].items() if name == smtp_user_name and other != alias), None)
         if other is not None or not smtp_user_name:
-            raise self._malformed(f'{smtp_user_name} would be bound to two aliases, "{other}" and "{alias}"')
+            raise malformed(self._store, f'{smtp_user_name} would be bound to two aliases, "{other}" and "{alias}"')
         section["aliases"][alias] = smtp_user_name
         section["intents"].pop(alias, None)
         if smtp_user_name in section["known"]:
             section["known"].remove(smtp_user_name)
-
-    def _load(self) -> dict[str, Any]:
-        content = self._store.read()
-        if content is None:
-            return {"version": VERSION, "accounts": {}}
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError:
-            raise self._malformed("it is not UTF-8 text") from None
-        try:
-            document = json.loads(text, object_pairs_hook=_unique_keys)
-        except (ValueError, RecursionError) as exc:
-            raise self._malformed(f"it is not JSON: {exc}") from None
-        return self._checked(document)
-
-    def _checked(self, document: Any) -> dict[str, Any]:
-        if not isinstance(document, dict):
-            raise self._malformed("it is not a JSON object")
-        version = document.get("version")
-        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise self._malformed('it has no "version"')
-        if version > VERSION:
-            raise BindingsError(
-                f"{self.option} was written by a newer sendclean.email: {self.place} has version {version}, "
-                f"this one knows version {VERSION}. Upgrade the collection; what is there is left as it is."
-            )
-        accounts = document.get("accounts")
-        if not isinstance(accounts, dict) or not all(isinstance(owners, dict) for owners in accounts.values()):
-            raise self._malformed('its "accounts" is not an object of objects')
-        return document
-
-    def _section(self, document: dict[str, Any]) -> dict[str, Any]:
-        base_url, owner_id = self._account
-        section: Any = document["accounts"].setdefault(base_url, {}).setdefault(owner_id, {})
-        if not isinstance(section, dict):
-            raise self._malformed(f'"{owner_id}" is not an object')
-        return section
-
-    def _malformed(self, problem: str) -> BindingsError:
-        return BindingsError(f"{self.option} is malformed: {self.place}: {problem}. {self._store.mend}.")
 
     def _change(self, change: Callable[[dict[str, Any]], Any]) -> None:
         """Read, change and replace the document; without reading it again if it is as this object left it.
@@ -222,97 +187,17 @@ class Record:
         with self._store.changing():
             document, self._document = self._document, None
             if document is None or not self._store.is_as_left():
-                document = self._load()
-                _parse_account(self._section(document), self._malformed)
-            section = self._section(document)
-            for key, empty in _PARTS.items():
+                document = load(self._store.read(), self._store)
+                parse_account(section_of(document, self._account, self._store), self._store)
+            section = section_of(document, self._account, self._store)
+            for key, empty in PARTS.items():
                 section.setdefault(key, type(empty)())
             change(section)
-            for key in _PARTS:
+            for key in PARTS:
                 if not section[key]:
                     del section[key]
-            try:
-                content = (_rendered(document, "\n") + "\n").encode("utf-8")
-            except UnicodeEncodeError:
-                raise self._malformed("it holds half of a surrogate pair, which no text may") from None
-            self._store.replace(content)
+            self._store.replace(render(document, self._store))
             self._document = document
-
-
-def _begin(section: dict[str, Any], alias: str, intent: Intent) -> None:
-    section["intents"][alias] = {
-        "total_limit": intent.total_limit,
-        "hourly_limit": intent.hourly_limit,
-        "smtp_user_names": sorted(intent.smtp_user_names),
-        **({"time": intent.time.strftime(_TIME_FORMAT)} if intent.time else {}),
-    }
-
-
-def _rendered(value: Any, line: str) -> str:
-    """Return JSON as ``json.dumps`` with an indent of 2 and sorted keys has it; ``line`` begins a line at this depth.
-
-    With an indent, json works in Python; without one in C, a hundred times faster, and separators may hold line breaks. A
-    value whose items are no containers is left to it as a whole.
-    """
-    inner = f"{line}  "
-    if not isinstance(value, (dict, list)) or not value:
-        return json.dumps(value, ensure_ascii=False)
-    if {dict, list}.isdisjoint(map(type, value.values() if isinstance(value, dict) else value)):
-        text = json.dumps(value, separators=(f",{inner}", ": "), sort_keys=True, ensure_ascii=False)
-        return f"{text[0]}{inner}{text[1:-1]}{line}{text[-1]}"
-    if isinstance(value, list):
-        return f"[{inner}" + f",{inner}".join(_rendered(item, inner) for item in value) + f"{line}]"
-    items = (f"{json.dumps(key, ensure_ascii=False)}: {_rendered(value[key], inner)}" for key in sorted(value))
-    return f"{{{inner}" + f",{inner}".join(items) + f"{line}}}"
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key that stands twice, as a badly resolved merge leaves it: one of the two would be lost."""
-    keys = dict(pairs)
-    if len(keys) != len(pairs):
-        names = [key for key, unused in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f'"{twice}" stands twice in one object')
-    return keys
-
-
-def _parse_account(section: Mapping[str, Any], malformed: Callable[[str], BindingsError]) -> Bindings:
-    parts: dict[str, Any] = {}
-    for key, empty in _PARTS.items():
-        parts[key] = section.get(key, empty)
-        if not isinstance(parts[key], type(empty)):
-            kind = "object" if isinstance(empty, dict) else "list"
-            raise malformed(f'its "{key}" is no {kind}')
-    if not all(isinstance(name, str) for name in parts["known"]):
-        raise malformed('an entry under "known" is no name')
-    owners: dict[str, str] = {}
-    for alias, name in parts["aliases"].items():
-        if not isinstance(name, str) or not name:
-            raise malformed(f'alias "{alias}" is bound to no name')
-        if name in owners:
-            raise malformed(f'{name} is bound to two aliases, "{owners[name]}" and "{alias}"')
-        owners[name] = alias
-    try:
-        return Bindings(
-            aliases=dict(parts["aliases"]),
-            intents={alias: _parse_intent(value) for alias, value in parts["intents"].items()},
-            password_times={name: _parse_time(value) for name, value in parts["password_times"].items()},
-            known=frozenset(parts["known"]),
-        )
-    except (KeyError, OverflowError, TypeError, ValueError):
-        raise malformed('an entry under "intents" or "password_times" makes no sense') from None
-
-
-def _parse_intent(value: Mapping[str, Any]) -> Intent:
-    names = value["smtp_user_names"]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise TypeError("smtp_user_names")
-    time = _parse_time(value["time"]) if "time" in value else None
-    return Intent(int(value["total_limit"]), int(value["hourly_limit"]), frozenset(names), time)
-
-
-def _parse_time(value: str) -> datetime.datetime:
-    return datetime.datetime.strptime(value, _TIME_FORMAT).replace(tzinfo=datetime.timezone.utc)
 
 
 def _postgres(url: str, account: Account) -> Store:

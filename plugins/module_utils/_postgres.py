@@ -20,7 +20,7 @@ import sys
 import time
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -112,23 +112,46 @@ class PostgresStore(Store):
         return None if row[1] is None else str(row[1]).encode()
 
     def replace(self, content: bytes) -> None:
+        self._version = self._write(content, self._version)
+
+    def _write(self, content: bytes, version: int, **account: str) -> int:
+        """Write the version after this one and return it."""
         if not self._locked:
             raise RuntimeError("bindings_url is changed without its lock")
-        parameters = {"document": content.decode(), "written_by": _who(), "version": self._version, "kept": VERSIONS}
+        parameters = {"document": content.decode(), "written_by": _who(), "version": version, "kept": VERSIONS}
         try:
-            row = self._ask(_sql.WRITE, **parameters)
+            row = self._ask(_sql.WRITE, **parameters, **account)
         except psycopg.errors.UniqueViolation:
             row = None
         if row is None:
             self.prove()
             raise LostError(
-                f"bindings_url was changed by somebody else while this task held its lock, from version {self._version} on: "
+                f"bindings_url was changed by somebody else while this task held its lock, from version {version} on: "
                 f"{self.place}. Nothing more was done. Run again"
             )
-        self._version = row[0]
+        return int(row[0])
 
     def changed_at(self) -> int:
         return self._changed_at
+
+    # ---- all accounts, for a move: of who has nobody's account, whose lock keeps everybody out ------------------
+
+    def read_all(self) -> dict[Account, tuple[int, bytes]]:
+        """Return the newest document of each account, with its version."""
+        return {(row[0], row[1]): (row[2], row[3].encode()) for row in self._ask_all(_sql.ALL)}
+
+    def write_all(self, documents: Mapping[Account, bytes], closed: bytes) -> None:
+        """Put documents in the place of those that are there, in one transaction that also writes nobody's row."""
+        before = {account: version for account, (version, _document) in self.read_all().items()}
+        with self._connected().transaction():
+            for (base_url, owner_id), content in documents.items():
+                self._write(content, before.get((base_url, owner_id), 0), base_url=base_url, owner_id=owner_id)
+            self.replace(closed)
+
+    def reopen(self) -> None:
+        """Take nobody's row away, so that the accounts can be worked with."""
+        if self._ask(_sql.REOPEN) is None:
+            self.prove()
 
     # ---- the lock ---------------------------------------------------------------------------------------------
 
@@ -215,11 +238,14 @@ class PostgresStore(Store):
 
     def _ask(self, statement: str, **parameters: Any) -> Any:
         """Return the first row of what a statement returns. Each is a transaction of its own."""
+        return next(iter(self._ask_all(statement, **parameters)), None)
+
+    def _ask_all(self, statement: str, **parameters: Any) -> list[Any]:
         try:
             with at_most(_PATIENCE):
                 connection = self._connected()
                 parameters = {**self._account, **self._keys(), "session": self._session, **parameters}
-                return connection.execute(statement.format(table=self._table), parameters).fetchone()
+                return connection.execute(statement.format(table=self._table), parameters).fetchall()
         except psycopg.errors.UniqueViolation:
             raise
         except (psycopg.Error, TimeIsUp) as error:
@@ -252,7 +278,9 @@ class PostgresStore(Store):
 
     def _keys(self) -> dict[str, int]:
         """Return the numbers of the account's lock and of the one that a move takes: 64 bits, as PostgreSQL's are."""
-        names = {"key": (self._full_name, *self._account.values()), "moving": (self._full_name, "", "")}
+        key, moving = (self._full_name, *self._account.values()), (self._full_name, "", "")
+        # Who moves has the second one for itself, and nothing to share.
+        names = {"key": key, "moving": moving if key != moving else (*moving, "nobody")}
         digests = {key: hashlib.sha256(json.dumps(name).encode()).digest() for key, name in names.items()}
         return {key: int.from_bytes(digest[:8], "big", signed=True) for key, digest in digests.items()}
 

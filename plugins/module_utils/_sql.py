@@ -71,3 +71,10 @@ WRITE = (
     " and version <= %(version)s + 1 - %(kept)s and exists (select from written))"
     " select version from written"
 )
+
+# For a move: the newest documents of all accounts, and that nobody's row goes.
+ALL = (
+    "select distinct on (base_url, owner_id) base_url, owner_id, version, document::text from {table} where base_url <> ''"
+    " order by base_url, owner_id, version desc"
+)
+REOPEN = f"delete from {{table}} where base_url = '' and {PROVEN} returning version"

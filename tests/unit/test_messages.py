@@ -26,7 +26,7 @@ from jinja2 import nodes
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "messages.md"
 # What these say is how things are, or is said to a database, and nothing that a task fails with.
-PAGES = ("_doctor_report", "_spelling", "_sql")
+PAGES = ("_doctor_report", "_overview", "_page", "_shown", "_spelling", "_sql")
 PLUGINS = sorted(
     path for path in (ROOT / "plugins").rglob("*.py") if path.parent.name != "doc_fragments" and path.stem not in PAGES
 )
@@ -46,11 +46,23 @@ NO_MESSAGES = {
     "an answer after which the call may have been carried out",
     "no usable answer: the call may have been carried out",
     # Parts that messages are given by name: <place>, <example>, and error.message, the same without the advice.
-    'accounts, "<base_url>", "<owner_id>", aliases in <path>',
+    'accounts, "<base_url>", "<owner_id>", aliases in <place>',
     "give a base URL such as https://api.sendclean.net/v1.0",
     "The answer <problem>",
+    # What <noun> stands for.
+    "the database",
+    "the file",
+    # By which the words of PostgreSQL and its library are told apart, and the name of a session.
+    r"database .* does not exist",
+    r"password|authentication|pg_hba|role .* does not exist",
+    "URI|conninfo|connection option|service",
+    "refused|resolve|translate|No such file|timeout|unreachable|no answer",
+    "sendclean on <socket> <run>",
     # What the role tells, and lines of the file that it exports.
     "Nobody has a new password",
+    "<number> aliases move",
+    "Everything has moved already",
+    "<what> from <place> to <place>: give that as smtp_users_<option>, SENDCLEAN_<option> or <option>",
     "These users have<dry> a new password, redeploy what uses it: <rotated>",
     "(in the real run)",
     "Nothing is to be bound: the bindings file has it all",
@@ -79,16 +91,16 @@ NO_MESSAGES = {
     "check owner_id and the base URL; if the users are gone, unbind the aliases with sendclean.email.smtp_bindings",
     "choose one, and give it once as smtp_user_name beside the alias",
     "give each a state in a task, which sets it",
-    "<first>restore the file, or run sendclean.email.recover. If there never was one, adopt the users "
+    "<first>restore <noun>, or run sendclean.email.recover. If there never was one, adopt the users "
     "(sendclean.email.export makes a list of them), or "
     "acknowledge them (sendclean.email.acknowledge). Until then nobody is created",
     "check api_url and app_domain, or",
     "look again when it has ended",
     "run sendclean.email.enforce, which keeps it",
     "run the task for the alias again, which settles it, or unbind the alias with sendclean.email.smtp_bindings",
-    "<names> can send and are bound to nobody: restore the bindings file or run sendclean.email.recover; if they are to go, "
+    "<names> can send and are bound to nobody: restore the bindings or run sendclean.email.recover; if they are to go, "
     "disable or acknowledge them",
-    "the credentials file has them by their aliases: restore the bindings file or run sendclean.email.recover",
+    "the credentials file has them by their aliases: restore the bindings or run sendclean.email.recover",
     "the first run makes it",
     "the run that is at work may yet end it",
     "what the file has of them cannot be compared",

@@ -34,7 +34,7 @@ HEADER = """\
 """
 DOCUMENTATION = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 
-FROM_ENVIRONMENT = ("owner_id", "token", "app_domain", "api_url", "bindings_path")
+FROM_ENVIRONMENT = ("owner_id", "token", "app_domain", "api_url", "bindings_path", "bindings_url")
 
 every_module = pytest.mark.parametrize("name", MODULES)
 every_file = pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
