@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
     from unit.exactly_once.kept import InDatabase, Kept
     from unit.exactly_once.playground import Account
+    from unit.exactly_once.trials import Trial
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +73,16 @@ def account(request: pytest.FixtureRequest, served: tuple[Service, RunningServer
     service, server = served
     service.reset()
     return Account(service, server.base_url, stores(request.param))
+
+
+@pytest.fixture
+def trial(account: Account, tmp_path: pathlib.Path) -> Iterator[Trial]:
+    """Runs that end with the test."""
+    from unit.exactly_once.trials import Trial
+
+    trial = Trial(account, tmp_path / "runs")
+    yield trial
+    trial.end()
 
 
 @pytest.fixture

@@ -265,7 +265,7 @@ class InDatabase(Kept):
                 self._connection.close()
 
 
-def steps_of(options: Result, end_at: int, end: Told, passed: Told) -> Steps:
+def steps_of(options: Result, end_at: int | str, end: Told, passed: Told) -> Steps:
     """The points of a run with these options."""
     if "bindings_url" in options:
         return DatabaseSteps(end_at, end, passed)

@@ -22,16 +22,21 @@ from simulator.wire import Wire
 
 Told = Callable[[str], object]
 
+# The number of a point that no run comes to.
+NEVER = 10**9
+
 
 class Steps:
-    """Watch a run's input and output, and call ``end`` at the point with the number ``end_at``.
+    """Watch a run's input and output, and call ``end`` at the point ``end_at``: a number, or a label that comes by for the
+    first time.
 
     Every step has a point before and one after it. What waits for an answer, as calls of the API and statements do, has a
     third, "sent", between its request and the answer.
     """
 
-    def __init__(self, end_at: int, end: Told, passed: Told) -> None:
-        self._end_at = end_at
+    def __init__(self, end_at: int | str, end: Told, passed: Told) -> None:
+        self._end_at = end_at if isinstance(end_at, int) else NEVER
+        self._label = end_at
         self._end = end
         self._passed = passed
         self._count = 0
@@ -40,6 +45,8 @@ class Steps:
     def point(self, label: str) -> None:
         """Pass a point, or end here and, if the run's clean-up comes by, at any later point too."""
         self._count += 1
+        if label == self._label:
+            self._end_at = min(self._end_at, self._count)
         if self._count <= self._end_at:
             self._passed(label)
         if self._count >= self._end_at:
@@ -86,7 +93,7 @@ class FileSteps(Steps):
     _real_unlink: Any
     _real_replace: Any
 
-    def __init__(self, folder: Path, end_at: int, end: Told, passed: Told) -> None:
+    def __init__(self, folder: Path, end_at: int | str, end: Told, passed: Told) -> None:
         super().__init__(end_at, end, passed)
         self._folder = os.path.realpath(folder)
         self._opened: dict[int, str] = {}
@@ -167,7 +174,7 @@ class DatabaseSteps(Steps):
     _real_execute: Any
     _real_wait: Any
 
-    def __init__(self, end_at: int, end: Told, passed: Told) -> None:
+    def __init__(self, end_at: int | str, end: Told, passed: Told) -> None:
         super().__init__(end_at, end, passed)
         # Those of the run: a test has one of its own.
         self._connections: list[Any] = []

@@ -38,9 +38,7 @@ def account(service: Service, server: RunningServer, bindings_path: Path) -> Non
     write_bindings(bindings_path, server.base_url, aliases={"same": "smtp1", "other": "smtp2", "former": "smtp4"})
 
 
-def told(
-    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> list[tuple[str, tuple[int, int]]]:
+def told(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, tuple[int, int]]]:
     """From now on, each call with what was told before it: users done, of all."""
     channel = tmp_path / "channel"
     channel.write_bytes(nothing_told())

@@ -145,9 +145,7 @@ def test_an_error_of_the_module_is_not_taken_for_one_of_the_file(screen: Screen)
 
 
 @pytest.mark.parametrize(("shown", "lines"), [(True, True), (False, False), (None, True)])
-def test_quiet_where_ansible_is_quiet(
-    screen: Screen, monkeypatch: pytest.MonkeyPatch, shown: bool | None, lines: bool
-) -> None:
+def test_quiet_where_ansible_is_quiet(screen: Screen, monkeypatch: pytest.MonkeyPatch, shown: bool | None, lines: bool) -> None:
     """A callback that has no such setting is not quiet."""
 
     def value(name: str, **of: Any) -> bool:
