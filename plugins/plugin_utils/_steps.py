@@ -338,18 +338,31 @@ def _looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict
     given = node.given(_role.PREFIX + name for name in kinds)
     if "bindings_path" not in kinds:
         return _role.converted(given, kinds)
-    default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
     # That of defaults/main.yml is nobody's choice: a database comes before it.
-    chosen = given.pop(_BINDINGS_PATH, default)
-    if chosen == default and (_BINDINGS_URL in given or os.environ.get("SENDCLEAN_BINDINGS_URL")):
-        return _role.converted(given, kinds)
-    values, problems = _role.converted({**given, **({_BINDINGS_PATH: chosen} if chosen else {})}, kinds)
-    if _BINDINGS_URL in given:
+    chosen = _BINDINGS_PATH in given and node.variables[_BINDINGS_PATH] != f"{{{{ {_DEFAULT_PLACE} }}}}"
+    has_url = _has_url(node)
+    if not chosen:
+        given.pop(_BINDINGS_PATH, None)
+        if has_url or os.environ.get("SENDCLEAN_BINDINGS_URL"):
+            return _role.converted(given, kinds)
+        default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
+        given |= {_BINDINGS_PATH: default} if default else {}
+    values, problems = _role.converted(given, kinds)
+    if has_url:
+        values.pop("bindings_path", None)
         problems.append(f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two")
-    elif "bindings_path" in values or not chosen:
+    elif "bindings_path" in values or _BINDINGS_PATH not in given:
         sources = node.given(["ansible_inventory_sources"]).get("ansible_inventory_sources", [])
         problems += _role.place_problems(values.get("bindings_path"), _host(node), sources)
     return values, problems
+
+
+def _has_url(node: ControlNode) -> bool:
+    """Say whether there is a database, be it that its variable has a mistake: that is told where it is looked at."""
+    try:
+        return bool(node.given([_BINDINGS_URL]))
+    except RoleError:
+        return True
 
 
 def _host(node: ControlNode) -> str:
