@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -363,21 +363,39 @@ def _values(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> dict[str, Any
 def _looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
     """Return the variables that are given, and all that is wrong, also with the place of the bindings."""
     given = node.given(_role.PREFIX + name for name in kinds)
-    if "bindings_path" not in kinds:
-        values, problems = _role.converted(given, kinds)
-        return values, [*problems, *_role.report_problems(values)]
-    default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
-    # That of defaults/main.yml is nobody's choice: a database comes before it.
-    chosen = given.pop(_BINDINGS_PATH, default)
-    if chosen == default and (_BINDINGS_URL in given or os.environ.get("SENDCLEAN_BINDINGS_URL")):
-        return _role.converted(given, kinds)
-    values, problems = _role.converted({**given, **({_BINDINGS_PATH: chosen} if chosen else {})}, kinds)
-    if _BINDINGS_URL in given:
-        problems.append(f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two")
-    elif "bindings_path" in values or not chosen:
+    problems = list(_places(node, given)) if "bindings_path" in kinds else []
+    values, wrong = _role.converted(given, kinds)
+    if "bindings_path" in values:
         sources = node.given(["ansible_inventory_sources"]).get("ansible_inventory_sources", [])
-        problems += _role.place_problems(values.get("bindings_path"), _host(node), sources)
-    return values, [*problems, *_role.report_problems(values)]
+        problems += _role.place_problems(values["bindings_path"], _host(node), sources)
+    return values, [*wrong, *problems, *_role.report_problems(values)]
+
+
+def _places(node: ControlNode, given: dict[str, Any]) -> Iterator[str]:
+    """Leave in ``given`` one place of the bindings at most, and yield what is wrong with them."""
+    has_url = _has_url(node)
+    # That of defaults/main.yml is nobody's choice: a database comes before it.
+    if _BINDINGS_PATH in given and node.variables[_BINDINGS_PATH] != f"{{{{ {_DEFAULT_PLACE} }}}}":
+        if has_url:
+            del given[_BINDINGS_PATH]
+            yield f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two"
+        return
+    given.pop(_BINDINGS_PATH, None)
+    if has_url or os.environ.get("SENDCLEAN_BINDINGS_URL"):
+        return
+    default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
+    if default:
+        given[_BINDINGS_PATH] = default
+    else:
+        yield from _role.place_problems(None, _host(node), [])
+
+
+def _has_url(node: ControlNode) -> bool:
+    """Say whether there is a database, be it that its variable has a mistake: that is told where it is looked at."""
+    try:
+        return bool(node.given([_BINDINGS_URL]))
+    except RoleError:
+        return True
 
 
 def _host(node: ControlNode) -> str:
