@@ -91,6 +91,7 @@ bench: installed  ## measure one user and whole accounts, against doing it by ha
 	@$(RUN) python tests/bench/noop.py
 	@$(RUN) python tests/bench/creations.py
 	@$(RUN) python tests/bench/account.py
+	@$(RUN) python tests/bench/database.py
 
 setup: $(VENV)/developer installed  ## install the tools and the collection
 

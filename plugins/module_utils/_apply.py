@@ -40,6 +40,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     renames,
     unmet,
 )
+from ansible_collections.sendclean.email.plugins.module_utils._progress import counted, tell
 from ansible_collections.sendclean.email.plugins.module_utils._rails import AccountPlan, plan_run
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
@@ -56,6 +57,8 @@ class Step:
     changed: bool = False
     # What the account showed after the write.
     user: User | None = None
+    # When the user got its password, as far as the bindings have it.
+    password_time: datetime.datetime | None = None
     error: SendCleanError | None = None
 
     @property
@@ -104,9 +107,11 @@ class Run:
     warnings: list[str]
 
     @classmethod
-    def of(cls, plan: AccountPlan) -> Run:
+    def of(cls, plan: AccountPlan, bindings: Bindings) -> Run:
         """Return the run before anything is done."""
-        return cls([Step(each) for each in plan.plans], plan.unclaimed, plan.warnings)
+        times = bindings.password_times
+        steps = [Step(each, password_time=times.get(each.user.smtp_user_name) if each.user else None) for each in plan.plans]
+        return cls(steps, plan.unclaimed, plan.warnings)
 
 
 def enforce(client: Client, record: Record | None, wanted: Sequence[Wanted], check_mode: bool, purge: Purge | None = None) -> Run:
@@ -114,6 +119,7 @@ def enforce(client: Client, record: Record | None, wanted: Sequence[Wanted], che
 
     Raises SendCleanError as long as nothing was written. From the first write on, a failure is kept in its step.
     """
+    tell(0, len(wanted))
     bindings = record.read() if record else Bindings()
     if record and not check_mode and any(_may_bind(user, bindings) for user in wanted):
         with record.lock(optional=True):
@@ -124,7 +130,7 @@ def enforce(client: Client, record: Record | None, wanted: Sequence[Wanted], che
             run, going_on = creation.run, creation.give_aliases_their_users()
     else:
         listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [user.alias for user in wanted])
-        run, going_on = Run.of(plan_run(wanted, listing, bindings, purge)), True
+        run, going_on = Run.of(plan_run(wanted, listing, bindings, purge), bindings), True
     if check_mode:
         for step in run.steps:
             step.operation, step.changed = step.plan.operation, step.plan.changed
@@ -193,7 +199,7 @@ class _Creation:
         for self._listing in listings:
             if not begun or self._shows(begun, wanted, bindings):
                 break
-        return Run.of(plan_run(wanted, self._listing, bindings, purge))
+        return Run.of(plan_run(wanted, self._listing, bindings, purge), bindings)
 
     def _shows(self, begun: Sequence[Wanted], wanted: Sequence[Wanted], bindings: Bindings) -> bool:
         """Say whether the listing shows all users whose creation was begun. New ones with other limits may be others'."""
@@ -236,6 +242,7 @@ class _Creation:
         begun = self._is_begun(wanted)
         if step.plan.adopt:
             # Of an adopted user it is not known when it got its password, of one whose creation was begun here it is.
+            step.password_time = utc_now() if begun else step.password_time
             self._record.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
             step.changed = True
         elif step.plan.create:
@@ -276,6 +283,7 @@ class _Creation:
             if name is not None:
                 step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
                 step.changed = True
+                step.password_time = utc_now()
                 self._bind_created(alias, name)
                 return
 
@@ -314,7 +322,7 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
 
 def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:
     """Do the work of all steps, whatever becomes of one. Where the account or the lock is lost, stop and say False."""
-    for step in steps:
+    for step in counted(steps, lambda step: bool(step.error) or not step.outstanding):
         if step.error:
             continue
         try:

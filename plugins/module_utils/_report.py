@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import Step
+from ansible_collections.sendclean.email.plugins.module_utils._apply import Step, age_in_days
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, SendCleanError
 
 ACTIONS = ("failed", "created", "adopted", "renamed", "disabled", "enabled", "updated", "unchanged")
@@ -30,7 +30,7 @@ def row(step: Step, with_password: bool) -> dict[str, Any]:
     """Return one user of many, with nulls where there is no such user."""
     wanted = step.plan.wanted
     nobody = {"alias": wanted.alias, "smtp_user_name": None, "status": None, "total_limit": None, "hourly_limit": None}
-    facts = {**(step.facts() or nobody), "action": step.action}
+    facts = {**(step.facts() or nobody), "action": step.action, "password_age_days": age_in_days(step.password_time)}
     return {**facts, "smtp_password": step.password()} if with_password else facts
 
 

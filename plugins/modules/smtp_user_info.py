@@ -111,6 +111,13 @@ smtp_users:
       type: int
       returned: always
       sample: 500
+    password_age_days:
+      description:
+        - How many days ago the user got its password, by the bindings file. Null where that does not say so, as of a user who was
+          adopted.
+      type: float
+      returned: always
+      sample: 42.5
     smtp_password:
       description: The password in clear.
       type: str
@@ -137,7 +144,7 @@ error:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import is_young
+from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, is_young
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings
@@ -163,7 +170,8 @@ def inform(params: Mapping[str, Any], client: Client, record: Record | None, che
     for name in sorted(listing if everyone else listing.keys() & {name for text, name in asked}):
         user = listing[name]
         if params["status"] in (None, user.status):
-            facts = {"alias": bindings.alias_of(name), **user.facts()}
+            age = age_in_days(bindings.password_times.get(name))
+            facts = {"alias": bindings.alias_of(name), **user.facts(), "password_age_days": age}
             users.append({**facts, "smtp_password": user.password} if params["include_passwords"] else facts)
     gone = {alias: name for alias, name in bindings.aliases.items() if name not in listing and not is_young(bindings, name)}
     warnings = [not_listed(alias, name, bindings) for alias, name in sorted(gone.items())] if everyone else []

@@ -181,6 +181,13 @@ smtp_users:
       type: str
       returned: always
       sample: updated
+    password_age_days:
+      description:
+        - How many days ago the user got its password, by the bindings file. Null where that does not say so, as of a user who was
+          adopted.
+      type: float
+      returned: always
+      sample: 42.5
     smtp_password:
       description: The password in clear.
       type: str

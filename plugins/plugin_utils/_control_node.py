@@ -55,6 +55,17 @@ class ControlNode:
         """Whether the task is a dry run, by whatever of options and keywords says so."""
         return bool(self.action._task.check_mode)
 
+    def as_dry_run(self) -> ControlNode:
+        """Return the same for a dry run, whatever options, keywords and variables say. The task is one from here on."""
+        self.action._task.check_mode = True
+        return self
+
+    @property
+    def play(self) -> str:
+        """What stands for the play, in all of its batches."""
+        block = self.action._task._parent
+        return "" if block is None else str(block._play._uuid)
+
     def given(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the values of these variables, but for those that are not given: not set, omitted, null or an empty text.
 

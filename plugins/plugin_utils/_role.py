@@ -129,6 +129,14 @@ def database(name: str, value: Any) -> str:
     return url
 
 
+def report(name: str, value: Any) -> str:
+    """Accept the path of a report, whose suffix says what is written."""
+    found = written(name, value)
+    if os.path.splitext(found)[1].lower() not in (".html", ".md", ".json"):
+        raise OptionError(name, f"must end in .html, .md or .json, which says what is written, not {found}")
+    return found
+
+
 def anything(name: str, value: Any) -> Any:
     """Accept what is looked at as a whole."""
     return value
@@ -156,7 +164,7 @@ USERS: dict[str, Kind] = {
     "purge_limit": purge_limit,
 }
 CREDENTIALS: dict[str, Kind] = {"credentials_file": written, "credentials_variable": text, "credentials_vault_id": text}
-REPORT: dict[str, Kind] = {"report_path": written}
+REPORT: dict[str, Kind] = {"report_path": report, "overview_path": report}
 EXPORT: dict[str, Kind] = {"export_path": written, "export_overwrite": boolean}
 RECOVER: dict[str, Kind] = {"recover_path": path, "credentials_file": written, "credentials_variable": text}
 ACKNOWLEDGE: dict[str, Kind] = {"acknowledge_names": texts}
@@ -216,6 +224,13 @@ def place_problems(bindings_path: str | None, host: str, sources: Any) -> Iterat
                 "choose another place, and move the file if there is one"
             )
             return
+
+
+def report_problems(values: Mapping[str, Any]) -> Iterator[str]:
+    """Say if one report would replace the other."""
+    places = [os.path.realpath(values[name]) for name in REPORT if name in values]
+    if len(places) > len(set(places)):
+        yield f"smtp_users_overview_path is that of smtp_users_report_path, too, {values['overview_path']}: give each its own"
 
 
 def choice_problems(values: Mapping[str, Any], blank: set[str]) -> Iterator[str]:

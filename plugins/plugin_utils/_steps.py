@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
-from ansible_collections.sendclean.email.plugins.plugin_utils import _role
+from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting, _role
 from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import examine, write_report
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import parse
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import findings_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import page_of as doctor_page
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import report_of, verdict_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._drift import table_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import is_url, place_at
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import move as moved
-from ansible_collections.sendclean.email.plugins.plugin_utils._page import page_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     Found,
     in_credentials,
@@ -37,15 +37,15 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import strangers as nobodys_users
 from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import due, leaked_and_kept, strangers
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
+from ansible_collections.sendclean.email.plugins.plugin_utils._variables import looked_at
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import decrypt, secrets_of
 
-_BINDINGS_PATH, _BINDINGS_URL = "smtp_users_bindings_path", "smtp_users_bindings_url"
 # What the playbook doctor is given on the command line, and where what it finds is registered.
 _REPORT = "sendclean_doctor_report"
 _DOCTOR = "__smtp_users_doctor"
 _MOVE = ("sendclean_from", "sendclean_to")
-# Where the path is not given.
-_DEFAULT_PLACE = "__smtp_users_bindings_default"
+# What the playbook drift has found in the inventory.
+_ACCOUNTS = "__smtp_users_accounts"
 # Where a list is written if nobody says where.
 _BESIDE = "__smtp_users_beside"
 
@@ -65,25 +65,21 @@ def keep(node: ControlNode) -> dict[str, Any]:
 
 
 def page(node: ControlNode) -> dict[str, Any]:
-    """Write what a run would do, or has done, as a page. It is no part of the account: a dry run writes it, too."""
-    values = _values(node, _role.REPORT)
-    result = node.variables.get("smtp_users_result")
-    if "report_path" not in values or result is None:
-        return {"skipped": True}
-    text = page_of(result, node.check_mode, _host(node), _told(node))
-    written = node.run(
-        "ansible.builtin.copy", {"content": text, "dest": values["report_path"], "mode": "0644"}, check_mode=False, diff=False
-    )
-    return {**written, "changed": False}
+    """Write what a run would do, or has done, as a report of the account; the overview is made of what is returned."""
+    return _reporting.write_report(node, _host(node), _told(node), *_reports(node))
+
+
+def overview(node: ControlNode) -> dict[str, Any]:
+    """Write the overview of all accounts of the play."""
+    return _reporting.write_overview(node)
 
 
 def clear(node: ControlNode) -> dict[str, Any]:
-    """Take away the page of an earlier run: nobody is to approve it where this run ends before it can write its own."""
-    values = _values(node, _role.REPORT)
-    if "report_path" not in values:
-        return {"skipped": True}
-    Path(values["report_path"]).unlink(missing_ok=True)
-    return {"changed": False}
+    """Take away the reports of an earlier run: nobody is to approve them where this run ends before it can write its own.
+
+    What is wrong with their paths is told by ``enforce``, with all else that is.
+    """
+    return _reporting.clear(node, _reports(node)[0])
 
 
 def export(node: ControlNode) -> dict[str, Any]:
@@ -229,7 +225,7 @@ def acknowledge(node: ControlNode) -> dict[str, Any]:
 
 def doctor(node: ControlNode) -> dict[str, Any]:
     """Look at the account and its files, and write nothing. What is found is told by ``tell``, when the report is written."""
-    facts = examine(node, _host(node), functools.partial(_looked_at, node))
+    facts = examine(node, _host(node), functools.partial(looked_at, node))
     findings = findings_of(facts)
     return {
         "changed": False,
@@ -254,6 +250,40 @@ def report(node: ControlNode) -> dict[str, Any]:
         write_report(_role.written(_REPORT, os.path.abspath(os.path.expanduser(_role.text(_REPORT, path)))), accounts, versions)
     except SendCleanError as error:
         return {"changed": False, "failure": str(error)}
+    return {"changed": False}
+
+
+def drift(node: ControlNode) -> dict[str, Any]:
+    """Compare an account with its list, as a dry run of all that ``enforce`` and ``keep`` do. ``judge_drift`` fails for it."""
+    node = node.as_dry_run()
+    kept: dict[str, Any] = {}
+    try:
+        result = enforce(node)
+        if not result.get("failed"):
+            kept = keep(node)
+    except SendCleanError as error:
+        result = {"failed": True, "msg": getattr(error, "problems", str(error)), **error.details()}
+    return _reporting.report_drift(node, _host(node), *_reports(node), result, kept)
+
+
+def table(node: ControlNode) -> dict[str, Any]:
+    """Show the table of all accounts."""
+    node.show(table_of(_reporting.compared(node)))
+    return {"changed": False}
+
+
+def judge_drift(node: ControlNode) -> dict[str, Any]:
+    """Fail where an account has drifted, or could not be compared."""
+    _refuse(_reporting.problems_of(node))
+    return {"changed": False}
+
+
+def anybody(node: ControlNode) -> dict[str, Any]:
+    """Refuse to look at no account at all: a run on a schedule would say for ever that all is in order."""
+    if not node.given([_ACCOUNTS])[_ACCOUNTS]:
+        raise OptionError(
+            "sendclean_hosts", "names no host of the inventory. Without it the group sendclean_accounts must have one"
+        )
     return {"changed": False}
 
 
@@ -286,7 +316,10 @@ def _place(name: str, value: Any) -> str:
 
 STEPS = {
     step.__name__: step
-    for step in (enforce, keep, page, clear, export, rotate, recover, acknowledge, doctor, report, tell, judge, move)
+    for step in (
+        *(enforce, keep, page, overview, clear, export, rotate, recover, acknowledge),
+        *(anybody, drift, table, judge_drift, doctor, report, tell, judge, move),
+    )
 }
 
 
@@ -314,55 +347,31 @@ def _keep(node: ControlNode, values: Mapping[str, Any], answered: Mapping[str, s
 
 def _main(node: ControlNode) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the variables of the entry point main, and the options that say which users are wanted."""
-    values, problems = _looked_at(node, _role.MAIN)
+    values, problems = looked_at(node, _role.MAIN)
     options, wrong = _role.users_of(values, node.omit)
     _refuse(wrong + problems)
     return values, options
 
 
 def _rotation(node: ControlNode) -> dict[str, Any]:
-    values, problems = _looked_at(node, _role.ROTATE)
+    values, problems = looked_at(node, _role.ROTATE)
     blank = {name for name in _role.CHOICES if _role.PREFIX + name in node.variables and name not in values}
     _refuse([*([] if problems else _role.choice_problems(values, blank)), *problems])
     return values
 
 
+def _reports(node: ControlNode) -> tuple[dict[str, Any], list[str]]:
+    """Return where reports are to be, and what is wrong with that: the one stops nothing of the other."""
+    try:
+        return looked_at(node, _role.REPORT)
+    except RoleError as error:
+        return {}, error.problems
+
+
 def _values(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> dict[str, Any]:
-    values, problems = _looked_at(node, kinds)
+    values, problems = looked_at(node, kinds)
     _refuse(problems)
     return values
-
-
-def _looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
-    """Return the variables that are given, and all that is wrong, also with the place of the bindings."""
-    given = node.given(_role.PREFIX + name for name in kinds)
-    if "bindings_path" not in kinds:
-        return _role.converted(given, kinds)
-    # That of defaults/main.yml is nobody's choice: a database comes before it.
-    chosen = _BINDINGS_PATH in given and node.variables[_BINDINGS_PATH] != f"{{{{ {_DEFAULT_PLACE} }}}}"
-    has_url = _has_url(node)
-    if not chosen:
-        given.pop(_BINDINGS_PATH, None)
-        if has_url or os.environ.get("SENDCLEAN_BINDINGS_URL"):
-            return _role.converted(given, kinds)
-        default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
-        given |= {_BINDINGS_PATH: default} if default else {}
-    values, problems = _role.converted(given, kinds)
-    if has_url:
-        values.pop("bindings_path", None)
-        problems.append(f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two")
-    elif "bindings_path" in values or _BINDINGS_PATH not in given:
-        sources = node.given(["ansible_inventory_sources"]).get("ansible_inventory_sources", [])
-        problems += _role.place_problems(values.get("bindings_path"), _host(node), sources)
-    return values, problems
-
-
-def _has_url(node: ControlNode) -> bool:
-    """Say whether there is a database, be it that its variable has a mistake: that is told where it is looked at."""
-    try:
-        return bool(node.given([_BINDINGS_URL]))
-    except RoleError:
-        return True
 
 
 def _host(node: ControlNode) -> str:

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integration.browser import chromium
 from integration.database import PASSWORD, Database, served_with_passwords
 from integration.project import OWNER_ID, TOKEN, Project, new_project
 from postgres import Postgres, missing
+from selenium import webdriver
 from simulator import RunningServer, Service, serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +35,12 @@ def installed_collection() -> None:
     unlike = filecmp.cmpfiles(ROOT, installed, map(str, sources), shallow=False)
     if unlike[1] or unlike[2]:
         pytest.fail(f"{installed} is missing or is not what the sources are now: run `make installed`", pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    """A real Chromium without a window."""
+    yield from chromium()
 
 
 @pytest.fixture

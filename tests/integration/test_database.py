@@ -117,7 +117,10 @@ def test_the_environment_of_a_play_says_where_they_are(
 ) -> None:
     (user,) = [service.create_user(OWNER_ID, **LIMITS)]
     database.write(accounts.environment["SENDCLEAN_API_URL"], {OWNER_ID: {"aliases": {"billing": user.smtp_user_name}}})
-    chosen = {"smtp_users_list": [{"alias": "billing", "smtp_user_name": user.smtp_user_name}], "smtp_users_rotate_max_age_days": 0}
+    chosen = {
+        "smtp_users_list": [{"alias": "billing", "smtp_user_name": user.smtp_user_name}],
+        "smtp_users_rotate_max_age_days": 0,
+    }
     accounts.write_hosts({"production": {**chosen, "smtp_users_credentials_file": f"{accounts.folder}/credentials.yml"}})
     role = {"name": "sendclean.email.smtp_users", "tasks_from": entry}
     # Recovered from the list of the inventory, where nothing is kept.
@@ -247,13 +250,19 @@ def test_without_a_server_nothing_is_done(project: Project, service: Service) ->
 def test_what_makes_the_table_is_in_the_result(project: Project, service: Service, database: Database) -> None:
     database.server.ask(f"drop table {database.table}")
     told = failing(project, service, database.url)
-    assert all(f"has no table \\\"{database.table}\\\"" in told[what] for what in ("task", "role"))
+    assert all(f'has no table \\"{database.table}\\"' in told[what] for what in ("task", "role"))
     assert f'has no table "{database.table}"' in told["doctor"]
 
     project.write_play(
         "play.yml",
         {**BILLING, "register": "failed", "ignore_errors": True},
-        {"ansible.builtin.copy": {"content": "{{ failed.create_table }}", "dest": "{{ inventory_dir }}/../create.sql", "mode": "0644"}},
+        {
+            "ansible.builtin.copy": {
+                "content": "{{ failed.create_table }}",
+                "dest": "{{ inventory_dir }}/../create.sql",
+                "mode": "0644",
+            }
+        },
     )
     project.run("ansible-playbook -i inventory play.yml", SENDCLEAN_BINDINGS_URL=database.url).succeeded()
     database.server.ask((project.folder / "create.sql").read_text(encoding="utf-8"))
@@ -290,7 +299,7 @@ def test_the_password_of_the_environment_is_seen_nowhere(accounts: Project, serv
         assert changed(accounts.run(f"{ENFORCE} --diff -vvvv", ANSIBLE_INJECT_INVOCATION="1")) == {"production": 2, "staging": 2}
         wrong = accounts.run(f"{ENFORCE} --diff -vvvv", ANSIBLE_INJECT_INVOCATION="1", PGPASSWORD="a-wrong-password")
         accounts.run(playbook("doctor", "-vvvv"), PGPASSWORD="a-wrong-password")
-    assert 'password authentication failed for user' in wrong.output
+    assert "password authentication failed for user" in wrong.output
     assert "its password belongs into PGPASSWORD, PGPASSFILE or a service file" in wrong.output
     assert any("smtp_users" in command for command in arguments)
     assert not [command for command in arguments if PASSWORD in command or "a-wrong-password" in command]

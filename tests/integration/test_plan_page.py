@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,17 +14,15 @@ from typing import Any
 
 import pytest
 import yaml
+from integration.browser import SURROUNDINGS, can_be_read, width_of
 from integration.project import OWNER_ID, TOKEN, new_project
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service as ChromeService
-from selenium_axe_python import Axe
 from simulator import Service, serve
 
 # A name that a page which does not escape would take for its own, and that Ansible would evaluate.
 HOSTILE = '<b title="x">&amp;\'{{ 6 * 7 }}'
 UNCLAIMED = "smtp7 <i>nobody's</i> & {{ 6 * 7 }}"
 ALIAS = "<script>alert(1)</script> & \"co\" 'n'"
-PATH = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
 
 
 @dataclass
@@ -190,16 +185,16 @@ def test_the_plan_shows_what_would_be_done(pages: dict[str, Path]) -> None:
     ]
     assert plan.tables["What would change"][1:] == [
         [ALIAS, "+ to create", f"before: none → after: {ALIAS}", "before: none → after: Enable",
-         "before: none → after: 1000", "before: none → after: 100"],
+         "before: none → after: 1000", "before: none → after: 100", "new"],
         ["newsletter smtp1", "= to adopt", "before: none → after: newsletter", "Enable",
-         "before: 700 → after: 1000", "before: 70 → after: 90"],
-        ["smtp2", "▸ to enable", "none", "before: Disable → after: Enable", "1000", "100"],
-        ["smtp3", "− to disable", "none", "before: Enable → after: Disable", "1000", "100"],
-        ["smtp4", "~ to change", "none", "Enable", "before: 400 → after: 1000", "100"],
-        ["news smtp6", "» to rename", "before: letter → after: news", "Enable", "1000", "100"],
-        [HOSTILE, "− to disable not in the list", "none", "before: Enable → after: Disable", "7", "7"],
+         "before: 700 → after: 1000", "before: 70 → after: 90", "unknown"],
+        ["smtp2", "▸ to enable", "none", "before: Disable → after: Enable", "1000", "100", "unknown"],
+        ["smtp3", "− to disable", "none", "before: Enable → after: Disable", "1000", "100", "unknown"],
+        ["smtp4", "~ to change", "none", "Enable", "before: 400 → after: 1000", "100", "unknown"],
+        ["news smtp6", "» to rename", "before: letter → after: news", "Enable", "1000", "100", "unknown"],
+        [HOSTILE, "− to disable not in the list", "none", "before: Enable → after: Disable", "7", "7", "unknown"],
     ]  # fmt: skip
-    assert plan.tables["What is in order"][1:] == [["smtp5", "Enable", "1000", "100"]]
+    assert plan.tables["What is in order"][1:] == [["smtp5", "Enable", "1000", "100", "unknown"]]
     # One listing, six writes, one more listing.
     assert re.search(r"Calls that a run makes\s*8\s", plan.text)
     assert re.search(r"Minutes that they take\s*less than 1\s", plan.text)
@@ -224,14 +219,14 @@ def test_after_the_run_the_page_shows_what_was_done_and_what_failed(pages: dict[
     mended = read(pages, "mended")
     assert "1 user of 7 changed. SendClean's listing shows it." in mended.text
     assert mended.tables["What was changed"][1:] == [
-        ["smtp2", "▸ enabled", "none", "before: Disable → after: Enable", "1000", "100"],
+        ["smtp2", "▸ enabled", "none", "before: Disable → after: Enable", "1000", "100", "unknown"],
     ]
     assert "Everything was in order: nothing was changed." in read(pages, "again").text
 
 
 def test_a_page_says_what_is_wrong_where_nothing_could_be_planned(pages: dict[str, Path]) -> None:
     assert "Everything is in order: a run would change nothing." in read(pages, "fine").text
-    assert read(pages, "fine").tables["What is in order"][2] == ["smtp404", "no such user", "none", "none"]
+    assert read(pages, "fine").tables["What is in order"][2] == ["smtp404", "no such user", "none", "none", "none"]
     assert "Refused: nothing was changed." in read(pages, "refused").text
     assert "The dry run stopped with an error: nothing was changed." in read(pages, "failed").text
     assert "total_limit and hourly_limit must be given" in read(pages, "failed").text
@@ -247,63 +242,17 @@ def test_a_page_names_whom_nobody_has_claimed(pages: dict[str, Path]) -> None:
     assert HOSTILE in nobodys["fine"][0] and "smtp5" not in nobodys["fine"][0]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    """A real Chromium without a window."""
-    if not all(PATH.values()):
-        # A developer may do without; CI has Debian's packages chromium and chromium-driver.
-        pytest.skip("chromium and chromedriver are not on PATH")
-    options = webdriver.ChromeOptions()
-    options.binary_location = PATH["chromium"] or ""
-    for argument in ("--headless=new", "--disable-dev-shm-usage", "--window-size=1100,1400"):
-        options.add_argument(argument)
-    if os.geteuid() == 0:
-        # Chromium refuses to run as root otherwise, and containers often have no other user.
-        options.add_argument("--no-sandbox")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=ChromeService(executable_path=PATH["chromedriver"]))
-    yield driver
-    driver.quit()
-
-
-@pytest.mark.parametrize(
-    ("media", "scheme", "background"),
-    [
-        ("screen", "light", "rgb(255, 255, 255)"),
-        ("screen", "dark", "rgb(18, 22, 29)"),
-        ("print", "light", "rgb(255, 255, 255)"),
-        ("print", "dark", "rgb(255, 255, 255)"),
-    ],
-)
+@pytest.mark.parametrize(("media", "scheme"), SURROUNDINGS)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_browser_shows_a_page_that_all_can_read(
-    name: str, media: str, scheme: str, background: str, pages: dict[str, Path], browser: webdriver.Chrome
+    name: str, media: str, scheme: str, pages: dict[str, Path], browser: webdriver.Chrome
 ) -> None:
-    """Light, dark and on paper, by the rules of axe-core: contrast, landmarks, tables, and what else it knows."""
-    emulated = {"media": media, "features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", emulated)
-    browser.get(pages[name].as_uri())
-    assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == background
-    assert browser.execute_script("return alert.name") == "alert"
-    # Nothing was blocked, requested or wrong.
-    assert browser.get_log("browser") == []
-
-    axe = Axe(browser)
-    axe.inject()
-    results = axe.run()
-
-    assert not results["violations"], axe.report(results["violations"])
-    assert "color-contrast" in {rule["id"] for rule in results["passes"]}
+    """Light, dark and on paper."""
+    can_be_read(browser, pages[name], media, scheme)
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_a_telephone_and_paper(name: str, pages: dict[str, Path], browser: webdriver.Chrome) -> None:
     """Only tables scroll sideways on a screen, and on paper nothing does."""
-    browser.get(pages[name].as_uri())
-    for media, width in (("screen", 390), ("print", 720)):
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        wide = browser.execute_script("return document.documentElement.scrollWidth")
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        assert wide <= width, media
+    assert width_of(browser, pages[name], "screen", 390) <= 390
+    assert width_of(browser, pages[name], "print", 720) <= 720

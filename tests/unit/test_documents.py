@@ -122,7 +122,7 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
         ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "action"}),
         ("yaml", {"_credentials"}),
         ("fcntl", {"_files"}),
-        ("os", {"_checkup", "_control_node", "_disk", "_files", "_module", "_options", "_postgres", "_role", "_steps"}),
+        ("os", {"_checkup", "_control_node", "_disk", "_files", "_module", "_options", "_postgres", "_role", "_steps", "_variables"}),
     ],
 )
 def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:

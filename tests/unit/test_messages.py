@@ -26,7 +26,7 @@ from jinja2 import nodes
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "messages.md"
 # What these say is how things are, or is said to a database, and nothing that a task fails with.
-PAGES = ("_doctor_report", "_spelling", "_sql")
+PAGES = ("_doctor_report", "_overview", "_page", "_shown", "_spelling", "_sql")
 PLUGINS = sorted(
     path for path in (ROOT / "plugins").rglob("*.py") if path.parent.name != "doc_fragments" and path.stem not in PAGES
 )

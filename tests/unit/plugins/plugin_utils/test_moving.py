@@ -273,3 +273,16 @@ def test_what_names_a_database_in_another_way_is_the_same() -> None:
     assert _moving.same(url, "postgres://a@b/c?sslmode=require")
     assert not _moving.same(url, f"{url}?sendclean_table=other")
     assert not _moving.same(url, "/srv/bindings.json")
+
+
+@pytest.mark.parametrize("places", ["database-file"], indirect=True)
+def test_an_account_that_is_gone_when_it_comes_back_does_not_rise_from_an_old_row(places: tuple[str, str]) -> None:
+    fill(places[0])
+    moved(*places)
+    other = record(places[1], base="https://api.example.com/v1.0")
+    with other.lock():
+        other.read()
+        other.rebind({}, ["billing"], [])
+    moved(*places[::-1])
+    accounts, _rest = holds(places[0])
+    assert list(accounts) == [BASE]

@@ -46,14 +46,14 @@ def test_no_secret_is_shown_that_is_no_text(name: str) -> None:
     assert "342391" not in problem
 
 
-@pytest.mark.parametrize("name", [*TEXTS, "owner_id", "ca_path", "bindings_path", "report_path"])
+@pytest.mark.parametrize("name", [*TEXTS, "owner_id", "ca_path", "bindings_path", "report_path", "overview_path"])
 def test_what_nobody_sees_in_a_text_is_refused_by_name(name: str) -> None:
     for value in ODD_TEXT:
         place = f"/{value}" if name.endswith("path") and value[0] == "Z" else value
         _found, (problem,) = looked_at(name, place)
         assert problem.startswith(f"smtp_users_{name} has ")
         assert value not in problem
-    value = "/srv/a file of ü, 😀" if name.endswith("path") else "a b ü, 😀"
+    value = "/srv/a file of ü, 😀.md" if name.endswith("path") else "a b ü, 😀"
     assert looked_at(name, value) == (value, [])
 
 
@@ -97,7 +97,7 @@ def test_numbers_and_booleans_may_be_text(name: str, right: list[tuple[Any, Any]
         assert problem.startswith(f"smtp_users_{name} must be ")
 
 
-WRITTEN = ["bindings_path", "credentials_file", "report_path", "export_path"]
+WRITTEN = ["bindings_path", "credentials_file", "report_path", "overview_path", "export_path"]
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -119,9 +119,9 @@ def test_a_file_that_is_written_lies_nowhere_in_a_collection(name: str, tmp_path
         _found, (problem,) = looked_at(name, str(inside))
         assert problem.startswith(f"smtp_users_{name} is {inside}, inside of a collection")
     for beside in (
-        tmp_path / "outside" / "file",
-        tmp_path / "ansible_collections" / "file",
-        tmp_path / "ansible_collections.yml",
+        tmp_path / "outside" / "file.md",
+        tmp_path / "ansible_collections" / "file.md",
+        tmp_path / "ansible_collections.html",
     ):
         assert looked_at(name, str(beside)) == (str(beside), [])
 
@@ -132,8 +132,26 @@ def test_a_path_is_absolute(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         _found, (problem,) = looked_at(name, relative)
         assert problem == f"smtp_users_{name} must be an absolute path, not {relative}: begin it with {{{{ inventory_dir }}}}"
     monkeypatch.setenv("SOMEWHERE", "/srv")
-    assert looked_at(name, "$SOMEWHERE/file") == ("/srv/file", [])
-    assert looked_at(name, "~/file") == (f"{os.environ['HOME']}/file", [])
+    assert looked_at(name, "$SOMEWHERE/file.json") == ("/srv/file.json", [])
+    assert looked_at(name, "~/file.md") == (f"{os.environ['HOME']}/file.md", [])
+
+
+@pytest.mark.parametrize("name", ["report_path", "overview_path"])
+def test_the_suffix_says_what_a_report_is(name: str) -> None:
+    for right in ("/srv/a.html", "/srv/a.md", "/srv/a.b.json", "/srv/A.HTML"):
+        assert looked_at(name, right) == (right, [])
+    for wrong in ("/srv/a", "/srv/a.txt", "/srv/a.htm", "/srv/.html", "/srv/a.html/", "/srv/a.md.gz", "/srv/ahtml"):
+        _found, (problem,) = looked_at(name, wrong)
+        assert problem == f"smtp_users_{name} must end in .html, .md or .json, which says what is written, not {wrong}"
+
+
+def test_a_report_does_not_replace_the_other(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    values = {"report_path": f"{tmp_path}/a.md", "overview_path": f"{tmp_path}/link/a.md"}
+    (problem,) = _role.report_problems(values)
+    assert problem.startswith("smtp_users_overview_path is that of smtp_users_report_path, too, ")
+    assert not [*_role.report_problems({**values, "overview_path": f"{tmp_path}/a.html"})]
+    assert not [*_role.report_problems({"overview_path": f"{tmp_path}/a.md"})]
 
 
 ANYTHING: st.SearchStrategy[Any] = st.recursive(

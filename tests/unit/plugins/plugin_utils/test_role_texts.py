@@ -15,7 +15,8 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.sendclean.email.plugins.module_utils._errors import RefusedError
-from ansible_collections.sendclean.email.plugins.plugin_utils._page import page_of, visible
+from ansible_collections.sendclean.email.plugins.plugin_utils._page import page_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._shown import visible
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The reports of a run on the control node's disk: an account's own, and the overview of all accounts of the play.
+
+Each account's row is in the registered result of the step ``page``, for whoever writes the overview: variables of a play or role
+are in no ``hostvars``, and what a task has registered stays when its host has failed, and in later batches of ``serial``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
+from ansible_collections.sendclean.email.plugins.plugin_utils import _role
+from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
+from ansible_collections.sendclean.email.plugins.plugin_utils._drift import drift_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._overview import overview, row_of, rows
+from ansible_collections.sendclean.email.plugins.plugin_utils._page import report
+
+# Where the step "page" is registered.
+_REGISTERED = "__smtp_users_page"
+_PATHS = ("report_path", "overview_path")
+
+
+def write_report(
+    node: ControlNode, host: str, told: Mapping[str, Any], values: Mapping[str, Any], problems: list[str]
+) -> dict[str, Any]:
+    """Write an account's report, if there is to be one, and return its row for the overview also where that cannot be done.
+
+    ``told`` is what the report tells of the role's variables, ``values`` are its paths, and ``problems`` what is wrong with them.
+    """
+    result, kept = node.variables.get("smtp_users_result"), node.variables.get("smtp_users_credentials_result")
+    if result is None or not (problems or any(path in values for path in _PATHS)):
+        return {"skipped": True}
+    path = values.get("report_path")
+    written: dict[str, Any] = {"failed": True, "msg": problems} if problems else {}
+    if path and not problems:
+        text = report(path, result, node.check_mode, host, {**told, "kept": kept})
+        # Of a dry run, too: it is no part of the account.
+        written = _write(node, path, text)
+    row = row_of(host, result, node.check_mode, kept, None if written.get("failed") else path)
+    return {**written, "changed": False, "row": row, "overview_path": values.get("overview_path"), "play": node.play}
+
+
+def report_drift(
+    node: ControlNode, host: str, values: Mapping[str, Any], problems: list[str], result: dict[str, Any], kept: dict[str, Any]
+) -> dict[str, Any]:
+    """Report an account that was compared with its list, and return what ``page`` does and what to fail with in the end."""
+    known = {**node.variables, "smtp_users_result": result, "smtp_users_credentials_result": kept}
+    written = write_report(replace(node, variables=known), host, values, problems)
+    row, found = drift_of(written.get("row") or row_of(host, result, dry=True, kept=kept), result, kept)
+    failure = written.get("msg", []) if written.get("failed") else []
+    return {
+        "changed": False,
+        "row": row,
+        "overview_path": written.get("overview_path"),
+        "play": node.play,
+        "problems": [*found, *([failure] if isinstance(failure, str) else failure)],
+    }
+
+
+def compared(node: ControlNode) -> list[dict[str, Any]]:
+    """Return the rows of all accounts of the play, but for those of batches that are still to come."""
+    known = _known(node)
+    batch = node.variables["ansible_play_batch"]
+    hosts = [host for host in node.variables["ansible_play_hosts_all"] if host in known or host in batch]
+    return rows(hosts, {host: account["row"] for host, account in known.items()})
+
+
+def problems_of(node: ControlNode) -> list[str]:
+    """Return what a host fails with that was compared with its list."""
+    problems: list[str] = node.variables[_REGISTERED]["problems"]
+    return problems
+
+
+def write_overview(node: ControlNode) -> dict[str, Any]:
+    """Write the overview of all accounts of the play; one for each path, where they have several."""
+    known = _known(node)
+    limit = node.variables.get("ansible_limit")
+    result: dict[str, Any] = {"skipped": True}
+    for path in sorted({account["overview_path"] for account in known.values()} - {None}):
+        # Who was not reached could belong to each of them.
+        accounts = [
+            host
+            for host in node.variables["ansible_play_hosts_all"]
+            if host not in known or known[host]["overview_path"] in (None, path)
+        ]
+        found = rows(accounts, {host: account["row"] for host, account in known.items()})
+        result = _write(node, path, overview(path, found, node.check_mode, None if limit is None else str(limit)))
+        if result.get("failed"):
+            return result
+    return {**result, "changed": False}
+
+
+def clear(node: ControlNode, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Take away what an earlier run has written, and leave what this play has written of hosts that came before."""
+    paths = [values[path] for path in _PATHS if path in values and not (path == "overview_path" and _known(node))]
+    for path in paths:
+        try:
+            Path(path).unlink(missing_ok=True)
+        except OSError as error:
+            option = next(_role.PREFIX + name for name in _PATHS if values.get(name) == path)
+            raise OptionError(option, f"cannot be taken away: {error.strerror}: {path}") from None
+    return {"changed": False} if paths else {"skipped": True}
+
+
+def _known(node: ControlNode) -> dict[str, Mapping[str, Any]]:
+    """Return what the step ``page`` has registered in this play, by host."""
+    hosts = node.variables.get("hostvars", {})
+    found = {host: hosts[host].get(_REGISTERED) for host in node.variables.get("ansible_play_hosts_all", ()) if host in hosts}
+    return {host: account for host, account in found.items() if account and account.get("play") == node.play}
+
+
+def _write(node: ControlNode, path: str, text: str) -> dict[str, Any]:
+    arguments = {"content": text, "dest": path, "mode": "0644"}
+    return node.run("ansible.builtin.copy", arguments, check_mode=False, diff=False)

@@ -1,0 +1,263 @@
+# Copyright: (c) 2026, sendclean.email contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook drift: what counts, what is shown, that nothing is written whatever is said, and the recipes for a schedule."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.project import NO_CREDENTIALS, OWNER_ID, Project, Run
+from simulator import Service, Settings
+from unit.plugins.helpers import snapshot
+
+DRIFT = "ansible-playbook -i inventory sendclean.email.drift"
+ACCOUNTS = {"development": "1001", "production": "1002", "staging": "1003"}
+LIST = [{"alias": "billing", "total_limit": 5, "hourly_limit": 2}, {"alias": "shop", "total_limit": 5, "hourly_limit": 2}]
+
+
+@pytest.fixture
+def team(project: Project, service: Service) -> Project:
+    """Three accounts that are as their lists say."""
+    hosts, bindings = {}, {}
+    for host, owner_id in ACCOUNTS.items():
+        service.add_account(owner_id, f"the-token-of-{host}")
+        hosts[host] = {"smtp_users_owner_id": owner_id, "smtp_users_token": f"the-token-of-{host}", "smtp_users_list": LIST}
+        names = {user["alias"]: service.create_user(owner_id, total_limit=5, hourly_limit=2).smtp_user_name for user in LIST}
+        bindings[owner_id] = {"aliases": names}
+    project.write_hosts(hosts)
+    project.write_bindings(bindings)
+    project.environment.update(dict.fromkeys(NO_CREDENTIALS, ""))
+    for name in NO_CREDENTIALS:
+        del project.environment[name]
+    return project
+
+
+def change(project: Project, **own: dict[str, Any]) -> None:
+    """Give hosts variables of their own."""
+    for host, variables in own.items():
+        project.write(f"inventory/host_vars/{host}.yml", json.dumps(variables))
+
+
+def by_hand(service: Service, host: str, alias_index: int = 0, **changes: Any) -> None:
+    """Do in an account what somebody does in the panel."""
+    user = service.users(ACCOUNTS[host])[alias_index]
+    service.update_user(ACCOUNTS[host], user.smtp_user_name, **changes)
+
+
+def look(project: Project, service: Service, arguments: str = "", **environment: str) -> Run:
+    """Run the playbook, which asks for listings alone and touches nothing but reports."""
+    before = {path: seen for path, seen in snapshot(project.folder).items() if "/home" not in path and "/reports" not in path}
+    service.clear_log()
+    run = project.run(f"{DRIFT} {arguments}", **environment)
+    assert {entry.call for entry in service.log} <= {"listSmtp"}
+    after = {path: seen for path, seen in snapshot(project.folder).items() if "/home" not in path and "/reports" not in path}
+    assert after == before
+    return run
+
+
+def table(run: Run) -> list[str]:
+    """Return the one table of a run."""
+    (found,) = re.findall(r"^account +state .*\n(?:.*\n)*?.*accounts?: .*\.$", run.output, re.MULTILINE)
+    return str(found).splitlines()
+
+
+def test_accounts_in_order(team: Project, service: Service) -> None:
+    run = look(team, service)
+    assert run.returncode == 0, run.output
+    assert table(run) == [
+        "account      state     create  change  disable  unclaimed",
+        "development  in order       0       0        0          0",
+        "production   in order       0       0        0          0",
+        "staging      in order       0       0        0          0",
+        "3 accounts: 3 in order.",
+    ]
+    assert run.counts("changed") == {"development": 0, "localhost": 0, "production": 0, "staging": 0}
+    # One listing for each.
+    assert len(service.log) == 3
+
+
+def test_what_drifted_and_what_failed_is_told_and_stops_nobody(team: Project, service: Service) -> None:
+    by_hand(service, "staging", hourly_limit=9999)
+    by_hand(service, "staging", 1, status="Disable")
+    service.create_user(ACCOUNTS["staging"], total_limit=7)
+    change(team, production={"smtp_users_token": "a wrong one"})
+    (team.folder / "reports").mkdir()
+    paths = f"-e smtp_users_overview_path={team.folder}/reports/drift.json"
+    run = look(team, service, paths)
+    assert run.returncode == 2
+    shown = table(run)
+    assert shown[1] == "production   failed          -       -        -          -"
+    assert shown[2].startswith("    SendClean answered listSmtp with an error: Token MissMatch. Check owner_id and token")
+    assert shown[3:] == [
+        "staging      to change       0       2        0          1",
+        "development  in order        0       0        0          0",
+        "3 accounts: 1 failed, 1 to change, 1 in order.",
+    ]
+    assert run.counts("failed") == {"development": 0, "localhost": 0, "production": 1, "staging": 1}
+    assert run.failures["staging"] == [
+        "is not as its list says: billing (updated), shop (enabled). Run sendclean.email.enforce, which does so, or change the list"
+    ]
+    assert "Token MissMatch" in run.failures["production"][0]
+    # The table is the last thing before the recap.
+    assert run.output.index("fatal: [staging]") < run.output.index(shown[0]) < run.output.index("PLAY RECAP")
+    found = json.loads((team.folder / "reports" / "drift.json").read_text(encoding="utf-8"))
+    assert found["check_mode"] is True
+    assert [(row["account"], row["state"]) for row in found["accounts"]] == [
+        ("production", "failed"),
+        ("staging", "to_change"),
+        ("development", "in_order"),
+    ]
+    # What all have in common needs no drift: enforce mends it, and then there is none.
+    change(team, production={})
+    team.run("ansible-playbook -i inventory sendclean.email.enforce").succeeded()
+    assert look(team, service).returncode == 0
+
+
+def test_nobody_has_claimed_is_no_drift(team: Project, service: Service) -> None:
+    service.create_user(ACCOUNTS["staging"])
+    run = look(team, service)
+    assert run.returncode == 0
+    assert table(run)[1] == "staging      in order       0       0        0          1"
+    # With a purge of the whole account a run would disable it, and then it is one.
+    change(team, staging={"smtp_users_purge": True, "smtp_users_purge_scope": "account"})
+    run = look(team, service)
+    assert run.returncode == 2
+    assert table(run)[1] == "staging      to change       0       0        1          0"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "-e check_mode=false",
+        "-e ansible_check_mode=false -e smtp_users_check_mode=false",
+        """-e '{"check_mode": false, "ansible_check_mode": false, "_ansible_check_mode": false}'""",
+        "--check",
+        "--diff -vvv",
+        "-e ansible_connection=ssh -e ansible_become=true -b",
+        "-f 1",
+    ],
+)
+def test_nothing_is_written_whatever_the_command_line_says(team: Project, service: Service, arguments: str) -> None:
+    by_hand(service, "staging", hourly_limit=9999)
+    before = service.users(ACCOUNTS["staging"])
+    run = look(team, service, arguments)
+    assert run.returncode == 2
+    assert table(run)[1].startswith("staging      to change")
+    assert service.users(ACCOUNTS["staging"]) == before
+
+
+@pytest.mark.parametrize("where", ["play", "apply", "step"])
+def test_nor_what_a_play_of_ones_own_says(team: Project, service: Service, where: str) -> None:
+    by_hand(service, "staging", hourly_limit=9999)
+    role = {"name": "sendclean.email.smtp_users", "tasks_from": "drift"}
+    task: dict[str, Any] = {"name": "Look", "ansible.builtin.include_role": role}
+    if where == "apply":
+        role["apply"] = {"check_mode": False}  # type: ignore[assignment]  # a keyword of the tasks
+    if where == "step":
+        values = {"smtp_users_bindings_path": str(team.folder / "sendclean_bindings.json")}
+        task = {"name": "Look", "sendclean.email._smtp_users": {"step": "drift"}, "check_mode": False, "vars": values}
+    team.write_play("own.yml", task, check_mode=False)
+    service.clear_log()
+    run = team.run("ansible-playbook -i inventory own.yml")
+    assert {entry.call for entry in service.log} == {"listSmtp"}
+    assert where == "step" or run.returncode == 2
+
+
+def test_credentials_that_are_not_in_force_are_drift(team: Project, service: Service) -> None:
+    team.have_vault_password()
+    change(team, staging={"smtp_users_credentials_file": str(team.folder / "credentials.yml")})
+    team.run("ansible-playbook -i inventory sendclean.email.enforce").succeeded()
+    assert look(team, service).returncode == 0
+    service.secrets.add("another password")
+    by_hand(service, "staging", smtp_password="another password")
+    run = look(team, service)
+    assert run.returncode == 2
+    assert table(run)[1:3] == [
+        "staging      to change       0       0        0          0",
+        "    smtp_users_credentials_file does not hold what is in force: run sendclean.email.enforce, which keeps it",
+    ]
+    # What cannot be decrypted cannot be compared.
+    del team.environment["ANSIBLE_VAULT_PASSWORD_FILE"]
+    assert table(look(team, service))[1].startswith("staging      failed")
+
+
+@pytest.mark.parametrize(
+    ("own", "why"),
+    [
+        ({"smtp_users_list": "billing"}, "smtp_users_list must be a list"),
+        ({"smtp_users_list": [{"alias": 7}]}, "smtp_users_list[0].alias"),
+        ({"smtp_users_token": "{{ nowhere }}"}, "smtp_users_token cannot be evaluated"),
+        ({"smtp_users_list": None}, "smtp_users_list"),
+        ({"smtp_users_overview_path": "relative.json"}, "smtp_users_overview_path"),
+        ({"smtp_users_report_path": "/nowhere/at/all.html"}, "/nowhere/at"),
+        ({"smtp_users_bindings_path": "/nowhere/at/all.json"}, "bindings_path"),
+        ({"smtp_users_api_url": "http://127.0.0.1:9/v1.0", "smtp_users_timeout": 1}, "not reached"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_mistake_in_one_account_is_in_the_table(team: Project, service: Service, own: dict[str, Any], why: str) -> None:
+    change(team, production=own)
+    run = look(team, service)
+    assert run.returncode == 2
+    assert run.counts("failed") == {"development": 0, "localhost": 0, "production": 1, "staging": 0}
+    shown = "\n".join(table(run))
+    assert why in shown or why in str(run.failures["production"]), run.output
+    assert len([line for line in table(run) if " in order " in line]) >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hosts"),
+    [("--limit production", ["production"]), ("-e sendclean_hosts=staging", ["staging"]), ("--limit 'sta*:dev*'", ["staging", "development"])],
+)
+def test_some_accounts(team: Project, service: Service, arguments: str, hosts: list[str]) -> None:
+    run = look(team, service, arguments)
+    assert run.returncode == 0, run.output
+    assert {line.split()[0] for line in table(run)[1:-1]} == set(hosts)
+
+
+@pytest.mark.parametrize("arguments", ["-e sendclean_hosts=nowhere", "-i nothing,"])
+def test_no_account_at_all_is_a_failure(project: Project, arguments: str) -> None:
+    """A run on a schedule that looks at nothing must not say that all is in order."""
+    inventory = "" if "-i" in arguments else "-i inventory"
+    run = project.run(f"ansible-playbook {inventory} sendclean.email.drift {arguments}")
+    assert run.returncode == 2
+    assert "sendclean_hosts names no host of the inventory" in run.output
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "no"},
+        {"ANSIBLE_DISPLAY_OK_HOSTS": "no"},
+        {"ANSIBLE_STDOUT_CALLBACK": "minimal"},
+        {"ANSIBLE_STDOUT_CALLBACK": "oneline"},
+        {"ANSIBLE_DISPLAY_FAILED_STDERR": "yes"},
+        {"ANSIBLE_STRATEGY": "free"},
+        {"ANSIBLE_ANY_ERRORS_FATAL": "yes"},
+        {"ANSIBLE_FORKS": "1"},
+        {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
+    ],
+    ids=str,
+)
+def test_under_other_settings(team: Project, service: Service, environment: dict[str, str]) -> None:
+    by_hand(service, "staging", hourly_limit=9999)
+    run = look(team, service, **environment)
+    assert run.returncode == 2
+    assert len(table(run)) == 5
+
+
+def test_in_batches_each_shows_what_is_known(team: Project, service: Service) -> None:
+    """In a play of one's own. What comes later is not called unreached."""
+    task = {"name": "Look", "ansible.builtin.include_role": {"name": "sendclean.email.smtp_users", "tasks_from": "drift"}}
+    team.write_play("own.yml", task, serial=2)
+    run = team.run("ansible-playbook -i inventory own.yml").succeeded()
+    assert "2 accounts: 2 in order." in run.output
+    assert "3 accounts: 3 in order." in run.output
+    assert "not reached" not in run.output
