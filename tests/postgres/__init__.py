@@ -98,6 +98,11 @@ class Postgres:
             cursor = connection.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
+    def psql(self, script: str, folder: Path, database: str = DATABASE) -> str:
+        """Run a script as the superuser, in a folder, up to its first error, and return what it prints."""
+        command = [_need("psql"), "--no-psqlrc", "--set=ON_ERROR_STOP=1", self.url.replace(DATABASE, database)]
+        return subprocess.run(command, input=script, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
+
     def make_table(self, url: str = "postgresql://") -> None:
         """Make the table that a URL names, as its documentation says."""
         from ansible_collections.sendclean.email.plugins.module_utils import _sql
