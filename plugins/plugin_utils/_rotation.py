@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose passwords are reset: pure functions.
+"""Whose passwords are reset, and what is told of it: pure functions.
 
 ``values`` are the role's variables, ``users`` those of the account, with passwords, and ``kept`` is what is known of the
 credentials file: whose password it has just been given, and how old each is.
@@ -39,3 +39,23 @@ def leaked_and_kept(values: Mapping[str, Any], users: Sequence[User]) -> list[st
     """Return the names of the users that have the leaked password and no alias."""
     leaked = values.get("rotate_leaked_password")
     return [user["smtp_user_name"] for user in users if leaked and user["alias"] is None and user["smtp_password"] == leaked]
+
+
+def told_of(rotated: Sequence[str], dry: bool) -> str:
+    """Say who has another password, or would have."""
+    if not rotated:
+        return "Nobody has a new password."
+    return f"These users have{' (in the real run)' if dry else ''} a new password, redeploy what uses it: {', '.join(rotated)}"
+
+
+def failure_of(problems: Sequence[str], unkept: Sequence[str]) -> list[str] | str:
+    """Say what could not be reset, and who has the leaked password still."""
+    problems = list(dict.fromkeys(problems))
+    if not unkept:
+        return problems
+    # A new password could not be kept for them: the file has only users with an alias.
+    leaked = (
+        f"smtp_users_rotate_leaked_password is still that of {', '.join(unkept)}, without an alias: "
+        "adopt the user and run again, or reset it with sendclean.email.smtp_password_reset"
+    )
+    return [*problems, leaked] if problems else leaked
