@@ -15,7 +15,15 @@ from unittest import mock
 
 import simulator.service
 import simulator.store
-from ansible_collections.sendclean.email.plugins.module_utils import _apply, _bindings, _client, _files, _postgres, _reset, _rotate
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _apply,
+    _bindings,
+    _client,
+    _files,
+    _postgres,
+    _reset,
+    _rotate,
+)
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock, run_main
 from simulator import Service, SimulatedUser
 from unit.exactly_once.kept import Kept, Result

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What lies between a run and its bindings goes: the server, the connection, or it was never what it seemed, as with PgBouncer."""
+"""What lies between a run and its bindings goes: the server, the connection; or it never was what it seemed, as PgBouncer."""
 
 from __future__ import annotations
 
