@@ -34,9 +34,7 @@ def drift_of(row: Row, result: Mapping[str, Any], kept: Mapping[str, Any]) -> tu
     if users:
         named = ", ".join(f"{user['alias'] or user['smtp_user_name']} ({user['action']})" for user in users[:_MOST])
         rest = f" and {len(users) - _MOST} more" if len(users) > _MOST else ""
-        problems.append(
-            f"is not as its list says: {named}{rest}. Run sendclean.email.enforce, which does so, or change the list"
-        )
+        problems.append(f"is not as its list says: {named}{rest}. Run sendclean.email.enforce, which does so, or change the list")
     if kept.get("changed"):
         stale = "smtp_users_credentials_file does not hold what is in force: run sendclean.email.enforce, which keeps it"
         problems.append(stale)

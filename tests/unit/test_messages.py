@@ -106,6 +106,9 @@ NO_MESSAGES = {
     "what the file has of them cannot be compared",
     "some time ago",
     "a moment ago",
+    # How far a run is.
+    "<host>: <done> of <users> users<left>",
+    "about <minutes> minute<minutes> left",
     # A line of the diff, and the first words of Ansible's own message.
     "encrypted with vault ID <vault_id>",
     "Unsupported parameters for (<action>)",

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from ansible import constants
+from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.sendclean.email.plugins.module_utils._progress import CHANNEL, tell
 from ansible_collections.sendclean.email.plugins.plugin_utils import _watch
@@ -145,15 +146,13 @@ def test_an_error_of_the_module_is_not_taken_for_one_of_the_file(screen: Screen)
 
 
 @pytest.mark.parametrize(("shown", "lines"), [(True, True), (False, False), (None, True)])
-def test_quiet_where_ansible_is_quiet(
-    screen: Screen, monkeypatch: pytest.MonkeyPatch, shown: bool | None, lines: bool
-) -> None:
+def test_quiet_where_ansible_is_quiet(screen: Screen, monkeypatch: pytest.MonkeyPatch, shown: bool | None, lines: bool) -> None:
     """A callback that has no such setting is not quiet."""
 
     def value(name: str, **of: Any) -> bool:
         assert (name, of) == ("display_ok_hosts", {"plugin_type": "callback", "plugin_name": constants.DEFAULT_STDOUT_CALLBACK})
         if shown is None:
-            raise KeyError(name)
+            raise AnsibleError(name)
         return shown
 
     monkeypatch.setattr(constants.config, "get_config_value", value)
