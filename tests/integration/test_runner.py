@@ -163,7 +163,7 @@ class Awx:
 
 @contextlib.contextmanager
 def installed(project: Project, database: Database | None = None) -> Iterator[Awx]:
-    """Have an AWX. What its jobs leave holds no secret but those of the environment, in the one file where ansible-runner keeps it."""
+    """Have an AWX. What its jobs leave holds no secret but in the one file where ansible-runner keeps the environment."""
     (project.folder / "inventory" / "hosts.yml").unlink()
     awx = Awx(project, database)
     yield awx
