@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The variables of the role that a task sees, with the place of the bindings that follows from them."""
+"""What a step of the role looks at before it does anything: all its variables, and all that is wrong with them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import RoleError
@@ -19,32 +19,65 @@ _BINDINGS_PATH, _BINDINGS_URL = "smtp_users_bindings_path", "smtp_users_bindings
 _DEFAULT_PLACE = "__smtp_users_bindings_default"
 
 
+def main_of(node: ControlNode) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the variables of the entry point main, and the options that say which users are wanted."""
+    values, problems = looked_at(node, _role.MAIN)
+    options, wrong = _role.users_of(values, node.omit)
+    refuse([*wrong, *problems, *_role.approval_problems(values)])
+    return values, options
+
+
+def chosen_in(node: ControlNode) -> dict[str, Any]:
+    """Return the variables of the entry point rotate."""
+    values, problems = looked_at(node, _role.ROTATE)
+    blank = {name for name in _role.CHOICES if _role.PREFIX + name in node.variables and name not in values}
+    refuse([*([] if problems else _role.choice_problems(values, blank)), *problems])
+    return values
+
+
+def values_of(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> dict[str, Any]:
+    """Return the variables that are given. Raises RoleError with all that is wrong."""
+    values, problems = looked_at(node, kinds)
+    refuse(problems)
+    return values
+
+
+def tried(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
+    """Return the variables that are given, and what is wrong, for a step that goes on all the same."""
+    try:
+        return looked_at(node, kinds)
+    except RoleError as error:
+        return {}, error.problems
+
+
 def looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
     """Return the variables that are given, and all that is wrong, also with the place of the bindings."""
     given = node.given(_role.PREFIX + name for name in kinds)
-    values, problems = _with_bindings(node, given, kinds) if "bindings_path" in kinds else _role.converted(given, kinds)
-    return values, [*problems, *_role.report_problems(values)]
-
-
-def _with_bindings(node: ControlNode, given: dict[str, Any], kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
-    """Return the same, with the place of the bindings among what is given, or taken away from it."""
-    # That of defaults/main.yml is nobody's choice: a database comes before it.
-    chosen = _BINDINGS_PATH in given and node.variables[_BINDINGS_PATH] != f"{{{{ {_DEFAULT_PLACE} }}}}"
-    has_url = _has_url(node)
-    if not chosen:
-        given.pop(_BINDINGS_PATH, None)
-        if has_url or os.environ.get("SENDCLEAN_BINDINGS_URL"):
-            return _role.converted(given, kinds)
-        default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
-        given |= {_BINDINGS_PATH: default} if default else {}
-    values, problems = _role.converted(given, kinds)
-    if has_url:
-        values.pop("bindings_path", None)
-        problems.append(f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two")
-    elif "bindings_path" in values or _BINDINGS_PATH not in given:
+    problems = list(_places(node, given)) if "bindings_path" in kinds else []
+    values, wrong = _role.converted(given, kinds)
+    if "bindings_path" in values:
         sources = node.given(["ansible_inventory_sources"]).get("ansible_inventory_sources", [])
-        problems += _role.place_problems(values.get("bindings_path"), str(node.variables["inventory_hostname"]), sources)
-    return values, problems
+        problems += _role.place_problems(values["bindings_path"], host_of(node), sources)
+    return values, [*wrong, *problems, *_role.report_problems(values)]
+
+
+def _places(node: ControlNode, given: dict[str, Any]) -> Iterator[str]:
+    """Leave in ``given`` one place of the bindings at most, and yield what is wrong with them."""
+    has_url = _has_url(node)
+    # That of defaults/main.yml is nobody's choice: a database comes before it.
+    if _BINDINGS_PATH in given and node.variables[_BINDINGS_PATH] != f"{{{{ {_DEFAULT_PLACE} }}}}":
+        if has_url:
+            del given[_BINDINGS_PATH]
+            yield f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two"
+        return
+    given.pop(_BINDINGS_PATH, None)
+    if has_url or os.environ.get("SENDCLEAN_BINDINGS_URL"):
+        return
+    default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
+    if default:
+        given[_BINDINGS_PATH] = default
+    else:
+        yield from _role.place_problems(None, host_of(node), [])
 
 
 def _has_url(node: ControlNode) -> bool:
@@ -53,3 +86,12 @@ def _has_url(node: ControlNode) -> bool:
         return bool(node.given([_BINDINGS_URL]))
     except RoleError:
         return True
+
+
+def host_of(node: ControlNode) -> str:
+    return str(node.variables["inventory_hostname"])
+
+
+def refuse(problems: list[str]) -> None:
+    if problems:
+        raise RoleError(problems)
