@@ -14,9 +14,7 @@ import pytest
 from postgres import bounced, missing_bouncer
 from postgres.proxy import Proxy
 from simulator import Settings
-from unit.exactly_once.kept import Result
 from unit.exactly_once.playground import Account
-from unit.exactly_once.processes import Process, barrier
 from unit.exactly_once.trials import BEFORE_THE_CALL, CREATION, STOPS, Trial
 
 pytestmark = pytest.mark.parametrize("account", ["database"], indirect=True)
@@ -122,24 +120,6 @@ def test_what_another_run_has_settled_otherwise_stops_a_run_whose_lock_was_lost(
     assert "not attempted" in result["failures"][1]["msg"]
 
 
-def through(trial: Trial, port: int, number: int, **options: object) -> list[Result]:
-    """Run as many at once through a port."""
-    start = barrier(number)
-    url = trial.kept.server.at(port)
-    runs = [
-        Process(
-            trial.folder / f"{port}-{run}",
-            "smtp_user",
-            {**trial.account.options, **CREATION, "bindings_url": url, **options},
-            start=start,
-            under=["pauses"],
-        )
-        for run in range(number)
-    ]
-    trial.runs += runs
-    return [run.result() for run in runs]
-
-
 @pytest.mark.skipif(bool(missing_bouncer()), reason=str(missing_bouncer()))
 @pytest.mark.parametrize("pool_size", [1, 3])
 @pytest.mark.parametrize("attempt", range(3))
@@ -147,9 +127,9 @@ def test_behind_pgbouncer_in_transaction_mode_runs_fail_and_nobody_is_made_twice
     trial: Trial, account: Account, pool_size: int, attempt: int
 ) -> None:
     with bounced(trial.kept.server, "transaction", pool_size) as port:
-        results = through(trial, port, 2)
+        results = trial.at_once(2, ["pauses"], bindings_url=trial.kept.server.at(port))
         # The session that is left has a dead run's lock.
-        later = through(trial, port, 1)
+        later = trial.at_once(1, bindings_url=trial.kept.server.at(port))
     assert any(result.get("failed") for result in results)
     for result in [*results, *later]:
         if result.get("failed"):
@@ -165,7 +145,7 @@ def test_behind_pgbouncer_in_transaction_mode_runs_fail_and_nobody_is_made_twice
 @pytest.mark.skipif(bool(missing_bouncer()), reason=str(missing_bouncer()))
 def test_behind_pgbouncer_in_session_mode_all_is_well(trial: Trial, account: Account) -> None:
     with bounced(trial.kept.server, "session", 3) as port:
-        results = through(trial, port, 3)
+        results = trial.at_once(3, ["pauses"], bindings_url=trial.kept.server.at(port))
         assert not [result["msg"] for result in results if result.get("failed")]
         assert sum(result["changed"] for result in results) == 1
     trial.one_user()

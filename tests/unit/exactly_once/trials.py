@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unit.exactly_once.kept import InDatabase, Result
 from unit.exactly_once.playground import Account
-from unit.exactly_once.processes import Process
+from unit.exactly_once.processes import Process, barrier
 
 CREATION = {"alias": "billing", "total_limit": 100, "hourly_limit": 10}
 # How long a call may take, in seconds: longer than a busy machine needs, and a stop is longer still.
@@ -54,6 +54,22 @@ class Trial:
             point, unused, times = stop_at.rstrip(")").partition(" (")
             run.wait_for(point, int(times or 1))
         return run
+
+    def at_once(self, number: int, under: Sequence[str] = (), **options: object) -> list[Result]:
+        """As many runs at the same moment."""
+        start = barrier(number)
+        runs = [
+            Process(
+                self.folder / str(len(self.runs) + place),
+                "smtp_user",
+                {**self.account.options, **CREATION, **options},
+                start=start,
+                under=under,
+            )
+            for place in range(number)
+        ]
+        self.runs += runs
+        return [run.result() for run in runs]
 
     def end(self) -> None:
         """End what still runs."""
