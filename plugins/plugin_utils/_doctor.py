@@ -22,7 +22,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of a file or a database. ``problems`` say themselves what to do; ``busy``: another process has a lock of it."""
+    """What is known of a file or a database. ``problems`` say what to do; ``busy``: another process has a lock of it."""
 
     path: str
     there: bool = False
