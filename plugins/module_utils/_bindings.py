@@ -139,7 +139,7 @@ class Record:
         acknowledge: Iterable[str],
         delivered: Mapping[str, str | None] = MappingProxyType({}),
     ) -> None:
-        """Make durable, in one write, what aliases mean by a person's word, whose users are somebody else's, what was delivered."""
+        """Make durable, in one write, what a person says: who aliases mean, whose users are others', what was delivered."""
 
         def change(section: dict[str, Any]) -> None:
             freed = [section["aliases"].pop(alias) for alias in unbind if alias in section["aliases"]]
@@ -170,7 +170,7 @@ class Record:
             self._late(lost, write)
 
     def stage(self, alias: str, smtp_user_name: str, password_time: datetime.datetime) -> None:
-        """Make durable that the alias's standby, who may just have been created, has a new password; also if the lock was lost."""
+        """Make durable that the alias's standby, maybe just created, has a new password; also if the lock was lost."""
 
         def change(section: dict[str, Any]) -> None:
             section["standbys"][alias] = {"smtp_user_name": smtp_user_name, "staged": True}

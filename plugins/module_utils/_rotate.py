@@ -125,12 +125,12 @@ def _refuse(rotation: Rotation) -> None:
     standby, other, active = rotation.standby, rotation.other, rotation.active
     if other and standby and other.status != DISABLE and not (rotation.retire or standby.staged):
         raise RefusedError(
-            f'{other.smtp_user_name}, the standby of alias "{rotation.alias}", has been enabled by somebody since it retired, and '
-            "would get another password now. If nobody uses it, disable it by its smtp_user_name, and run again"
+            f'{other.smtp_user_name}, the standby of alias "{rotation.alias}", has been enabled by somebody since it retired, '
+            "and would get another password now. If nobody uses it, disable it by its smtp_user_name, and run again"
         )
     if other is None and None in (active.total_limit, active.hourly_limit, active.password):
         raise RefusedError(
-            f'listSmtp does not show all limits and the password of {active.smtp_user_name}, the user of alias "{rotation.alias}": '
+            f'listSmtp does not show all limits and the password of {active.smtp_user_name}, of alias "{rotation.alias}": '
             "a second user like it cannot be made. Reset its password with sendclean.email.smtp_password_reset instead"
         )
 

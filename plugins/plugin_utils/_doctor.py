@@ -206,7 +206,7 @@ def _of_standbys(bindings: Bindings, listing: Listing, now: datetime.datetime) -
     }
     past = [alias for alias, standby in works.items() if standby.retires_at and standby.retires_at <= now]
     if past:
-        advice = "run sendclean.email.rotate with smtp_users_rotate_overlap_hours, or sendclean.email.smtp_user_rotate, which retires it"
+        advice = "run sendclean.email.rotate with smtp_users_rotate_overlap_hours, or smtp_user_rotate, which retires it"
         text = f"the time of the former user is over, and it still works, of {_names(past)}"
         yield Finding("former_works", text, advice, count=len(past))
     staged = [alias for alias, standby in standbys if standby.staged]
@@ -217,7 +217,9 @@ def _of_standbys(bindings: Bindings, listing: Listing, now: datetime.datetime) -
     enabled = [alias for alias, standby in works.items() if standby.retires_at is None and not standby.staged]
     if enabled:
         text = f"the user on standby of {_names(enabled)} was enabled by somebody, and can send"
-        yield Finding("standby_works", text, "disable it by its smtp_user_name, or the next rotation is refused", count=len(enabled))
+        yield Finding(
+            "standby_works", text, "disable it by its smtp_user_name, or the next rotation is refused", count=len(enabled)
+        )
 
 
 def _of_credentials(facts: Facts) -> Iterator[Finding]:

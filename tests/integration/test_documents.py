@@ -15,8 +15,10 @@ from integration.guides import ACCOUNTS, ROOT, follow
 from integration.project import NO_CREDENTIALS, OWNER_ID, TOKEN, VERBOSE, Project
 from simulator import Service
 
-# Followed by test_doctor.py, test_postfix.py, test_recovery.py and test_role.py, which look at what came of it.
+# Followed by test_database_guide.py, test_doctor.py,
+# test_postfix.py, test_recovery.py and test_role.py, which look at what came of it.
 ELSEWHERE = {
+    ROOT / "docs" / "bindings-in-postgresql.md",
     ROOT / "docs" / "credentials-on-a-postfix-relay.md",
     ROOT / "docs" / "doctor.md",
     ROOT / "docs" / "when-the-bindings-file-is-lost.md",

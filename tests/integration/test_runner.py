@@ -58,11 +58,12 @@ def environment(injector: dict[str, Any], inputs: dict[str, str]) -> dict[str, s
 
 @dataclass(frozen=True)
 class Outcome:
-    """What AWX shows of a job."""
+    """What AWX shows of a job, and the artifacts that it gives to the next jobs of a workflow as variables."""
 
     status: str
     changed: int
     output: str
+    artifacts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,10 @@ class Job:
             ident=self.folder.name,
         )
         self.container.wait()
-        changed = [event["event_data"]["changed"] for event in events if event["event"] == "playbook_on_stats"]
-        output = "\n".join(event["stdout"] for event in events)
-        return Outcome(done.status, sum(sum(hosts.values()) for hosts in changed), output)
+        stats = [event["event_data"] for event in events if event["event"] == "playbook_on_stats"]
+        changed = sum(sum(each["changed"].values()) for each in stats)
+        artifacts = {name: value for each in stats for name, value in each["artifact_data"].items()}
+        return Outcome(done.status, changed, "\n".join(event["stdout"] for event in events), artifacts)
 
 
 class Awx:
@@ -113,15 +115,15 @@ class Awx:
         """Return which user each alias got."""
         return dict(self.project.read_bindings("volume/bindings.json")[OWNER_ID]["aliases"])
 
-    def start(self, *arguments: str, playbook: str = "enforce.yml") -> Job:
-        """Start a job. It has a vault credential, too."""
+    def start(self, *arguments: str, playbook: str = "enforce.yml", **variables: Any) -> Job:
+        """Start a job with extra variables. It has a vault credential, too."""
         folder = self.project.folder / "awx" / str(len(self.jobs) + 1)
         container = self.project.folder / "container" / folder.name
         shutil.copytree(self.project.folder / "repository", folder / "project")
         arguments = ("-u", "root", *arguments, "--ask-vault-pass")
         for path, text in {
             "inventory/hosts": f"#!/usr/bin/env python3\nprint({json.dumps(self.inventory)!r})\n",
-            "env/extravars": yaml.safe_dump({"awx_job_id": len(self.jobs) + 1}),
+            "env/extravars": yaml.safe_dump({"awx_job_id": len(self.jobs) + 1, **variables}),
             "env/cmdline": shlex.join(arguments),
             # AWX leaves it at 5 seconds, after which ansible-runner notices that a job is to end.
             "env/settings": json.dumps({"suppress_ansible_output": True, "suppress_output_file": True, "pexpect_timeout": 0.2}),
@@ -193,6 +195,29 @@ def test_each_job_finds_what_is_on_the_volume(awx: Awx, service: Service) -> Non
     assert awx.aliases() == dict(zip(["billing", "newsletter"], users, strict=True))
     assert awx.start().finish().changed == 0
     assert len(service.users(OWNER_ID)) == 2
+
+
+def test_in_a_workflow_the_plan_that_was_approved_is_carried_out_and_no_other(awx: Awx, service: Service) -> None:
+    """What AWX does between two jobs, read in its get_job_kwargs: artifacts of the one are extra variables of the next."""
+    template = {"smtp_users_plan_checksums": {}}
+    planned = awx.start("--check").finish()
+    (checksum,) = planned.artifacts["smtp_users_plan_checksums"].values()
+    assert checksum in (awx.volume / "plan-production.html").read_text(encoding="utf-8")
+
+    # Launched by itself, the template does nothing.
+    assert awx.start(**template).finish().status == "failed"
+    # While the plan waits for its approval, somebody takes a user out of the list.
+    users = awx.inventory["sendclean_accounts"]["vars"]["smtp_users_list"]
+    awx.inventory["sendclean_accounts"]["vars"]["smtp_users_list"] = users[:1]
+    refused = awx.start(**{**template, **planned.artifacts}).finish()
+    assert refused.status == "failed" and not service.users(OWNER_ID)
+    assert "1 created (billing)" in refused.output and refused.artifacts == {}
+    awx.inventory["sendclean_accounts"]["vars"]["smtp_users_list"] = users
+
+    done = awx.start(**{**template, **planned.artifacts}).finish()
+    assert (done.status, done.changed, done.artifacts) == ("successful", 2, {})
+    # A job that is launched again has nothing to do.
+    assert awx.start(**planned.artifacts).finish().status == "successful"
 
 
 def test_without_a_path_the_second_job_is_refused_and_the_account_recovered(awx: Awx, service: Service) -> None:

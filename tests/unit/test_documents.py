@@ -119,10 +119,26 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
     [
         ("requests", {"_client"}),
         ("psycopg", {"_postgres"}),
-        ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "action"}),
+        ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "_watch", "action"}),
         ("yaml", {"_credentials"}),
         ("fcntl", {"_files"}),
-        ("os", {"_checkup", "_control_node", "_disk", "_files", "_module", "_options", "_postgres", "_role", "_steps"}),
+        (
+            "os",
+            {
+                "_checkup",
+                "_control_node",
+                "_disk",
+                "_files",
+                "_module",
+                "_options",
+                "_postgres",
+                "_progress",
+                "_role",
+                "_steps",
+                "_variables",
+            }
+            | {"_watch"},
+        ),
     ],
 )
 def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:
