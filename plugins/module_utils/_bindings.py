@@ -14,6 +14,7 @@ import datetime
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._document import (
@@ -126,20 +127,28 @@ class Record:
         def change(section: dict[str, Any]) -> None:
             if old in section["aliases"]:
                 self._bind(section, alias, section["aliases"].pop(old))
-            for part in ("intents", "standbys"):
+            for part in ("intents", "standbys", "delivered"):
                 if old in section[part]:
                     section[part][alias] = section[part].pop(old)
 
         self._change(change)
 
-    def rebind(self, bind: Mapping[str, str], unbind: Sequence[str], acknowledge: Iterable[str]) -> None:
-        """Make durable, in one write, what aliases mean by a person's word, and which users are somebody else's."""
+    def rebind(
+        self,
+        bind: Mapping[str, str],
+        unbind: Sequence[str],
+        acknowledge: Iterable[str],
+        delivered: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> None:
+        """Make durable, in one write, what a person says: who aliases mean, whose users are others', what was delivered."""
 
         def change(section: dict[str, Any]) -> None:
             freed = [section["aliases"].pop(alias) for alias in unbind if alias in section["aliases"]]
             freed += [section["standbys"].pop(alias)["smtp_user_name"] for alias in unbind if alias in section["standbys"]]
             for alias in unbind:
                 section["intents"].pop(alias, None)
+                section["delivered"].pop(alias, None)
+            section["delivered"].update(delivered)
             for intent in section["intents"].values():
                 # They were there before: no creation that is open has made them.
                 intent["smtp_user_names"] = sorted({*intent["smtp_user_names"], *freed})

@@ -27,7 +27,7 @@ CLOSED = 1_000_000
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 # What the document has of an account, and what a part is where it is not there.
-PARTS: Mapping[str, Any] = {"aliases": {}, "intents": {}, "known": [], "password_times": {}, "standbys": {}}
+PARTS: Mapping[str, Any] = {"aliases": {}, "intents": {}, "known": [], "password_times": {}, "standbys": {}, "delivered": {}}
 
 
 def load(content: bytes | None, store: Store) -> dict[str, Any]:
@@ -164,9 +164,10 @@ def parse_account(section: Mapping[str, Any], store: Store) -> Bindings:
             password_times={name: _parse_time(value) for name, value in parts["password_times"].items()},
             known=frozenset(parts["known"]),
             standbys={alias: _parse_standby(value) for alias, value in parts["standbys"].items()},
+            delivered={alias: _parse_name(value) for alias, value in parts["delivered"].items()},
         )
     except (KeyError, OverflowError, TypeError, ValueError):
-        raise malformed(store, 'an entry under "intents", "password_times" or "standbys" makes no sense') from None
+        raise malformed(store, 'an entry under "intents", "password_times", "standbys" or "delivered" makes no sense') from None
 
 
 def _parse_intent(value: Mapping[str, Any]) -> Intent:
@@ -182,6 +183,12 @@ def _parse_standby(value: Mapping[str, Any]) -> Standby:
     if not isinstance(name, str) or not name:
         raise TypeError("smtp_user_name")
     return Standby(name, None if retires_at is None else _parse_time(retires_at), value.get("staged") is True)
+
+
+def _parse_name(value: Any) -> str | None:
+    if not (value is None or (isinstance(value, str) and value)):
+        raise TypeError("delivered")
+    return value
 
 
 def _parse_time(value: str) -> datetime.datetime:

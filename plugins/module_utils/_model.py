@@ -134,7 +134,8 @@ class Standby:
 class Bindings:
     """What is recorded of one account.
 
-    ``known`` are users that were acknowledged as somebody else's. ``place`` tells a person where the aliases stand, ``path``
+    ``known`` are users that were acknowledged as somebody else's. ``delivered`` has whose credentials were handed to an alias's
+    consumers last, None where they have to be handed to them anew. ``place`` tells a person where the aliases stand, ``path``
     where the record is, by ``option``, and ``elsewhere`` under which other base URLs there is the same owner_id.
     """
 
@@ -143,6 +144,7 @@ class Bindings:
     password_times: Mapping[str, datetime.datetime] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
     standbys: Mapping[str, Standby] = field(default_factory=dict)
+    delivered: Mapping[str, str | None] = field(default_factory=dict)
     place: str = ""
     option: str = "bindings_path"
     path: str = ""
@@ -168,6 +170,7 @@ class Bindings:
             aliases={new.get(alias, alias): name for alias, name in self.aliases.items()},
             intents={new.get(alias, alias): begun for alias, begun in self.intents.items()},
             standbys={new.get(alias, alias): standby for alias, standby in self.standbys.items()},
+            delivered={new.get(alias, alias): name for alias, name in self.delivered.items()},
         )
 
     def alias_of(self, smtp_user_name: str) -> str | None:

@@ -187,6 +187,13 @@ def binding_problems(bindings: Mapping[str, Any]) -> Iterator[OptionError]:
             yield from text_problem(f"bindings[{alias}]", text)
 
 
+def delivered_problems(delivered: Mapping[str, Any]) -> Iterator[OptionError]:
+    """Yield what is wrong with the aliases and names that are given as delivered. Null stands for nobody's name."""
+    for alias, name in delivered.items():
+        for text in (alias,) if name is None else (alias, name):
+            yield from text_problem(f"delivered[{alias}]", text)
+
+
 def url_problems(option: str, params: Mapping[str, Any]) -> Iterator[OptionError]:
     """Yield what is wrong with a database's URL. It is not quoted: what is wrong may be that it holds a password."""
     url = params.get(option)

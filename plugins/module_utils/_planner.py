@@ -31,7 +31,7 @@ class Plan:
 
     ``user`` is what the account shows now (None: no such user), ``alias`` what the user has as alias
     afterwards, ``adopt`` the name that the alias gets without a creation, ``rename`` the alias that gives it its user,
-    ``changes`` the fields that an editSmtp has to set.
+    ``changes`` the fields that an editSmtp has to set, ``standby_of`` the alias whose former user it is.
     """
 
     wanted: Wanted
@@ -41,6 +41,7 @@ class Plan:
     adopt: str | None = None
     rename: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    standby_of: str | None = None
 
     @property
     def changed(self) -> bool:

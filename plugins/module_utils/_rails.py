@@ -157,7 +157,7 @@ def plan_formers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) ->
         wanted = replace(plan.wanted, alias=None, smtp_user_name=user.smtp_user_name, renamed_from=None)
         changes = differing(wanted, user)
         if changes:
-            formers.append(Plan(wanted, user=user, changes=changes))
+            formers.append(Plan(wanted, user=user, changes=changes, standby_of=plan.alias))
     return formers
 
 

@@ -22,11 +22,12 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import cr
 
 @dataclass(frozen=True)
 class Word:
-    """What a person says: aliases to bind, aliases to unbind, users that are somebody else's."""
+    """What a person says: aliases to bind and to unbind, users that are somebody else's, whose credentials were delivered."""
 
     bind: Mapping[str, str] = field(default_factory=dict)
     unbind: Sequence[str] = ()
     acknowledge: Sequence[str] = ()
+    delivered: Mapping[str, str | None] = field(default_factory=dict)
 
     def applied_to(self, bindings: Bindings) -> Bindings:
         """Return the bindings as they are then."""
@@ -45,20 +46,24 @@ class Word:
                 if alias not in self.bind and alias not in self.unbind
             },
             known=(bindings.known | {*self.acknowledge}) - {*self.bind.values()},
+            delivered={
+                **{alias: name for alias, name in bindings.delivered.items() if alias not in self.unbind},
+                **self.delivered,
+            },
         )
 
 
 def rebind(client: Client, record: Record, word: Word, check_mode: bool) -> dict[str, Any]:
     """Do what is said, and return the task's result. Raises RefusedError with all that cannot be, and does nothing then."""
-    asked = word.bind or word.unbind or word.acknowledge
+    asked = word.bind or word.unbind or word.acknowledge or word.delivered
     with record.lock(optional=True) if asked and not check_mode else contextlib.nullcontext():
         before = record.read()
         listing = client.list_smtp() if check_mode else list_with_young(client, before, before.aliases)
         refuse(problems(word, listing, before))
         after = word.applied_to(before)
-        changed = (after.aliases, after.known, after.intents.keys()) != (before.aliases, before.known, before.intents.keys())
+        changed = _facts(after) != _facts(before)
         if changed and not check_mode:
-            record.rebind(word.bind, word.unbind, word.acknowledge)
+            record.rebind(word.bind, word.unbind, word.acknowledge, word.delivered)
     return {
         "changed": changed,
         **shown(listing, after),
@@ -94,6 +99,14 @@ def problems(word: Word, listing: Listing, bindings: Bindings) -> Iterator[tuple
             yield place, f"{name} is not in the account: check the name, owner_id and the base URL"
         elif owner is not None:
             yield place, f'{name} has the alias "{owner}", so it is nobody else\'s: take it out'
+    for alias, delivered in word.delivered.items():
+        place, standby = f"delivered[{alias}]", bindings.standbys.get(alias)
+        if alias in word.bind or alias in word.unbind:
+            yield place, f'"{alias}" is in bindings or unbind, too: keep one of the two'
+        elif alias not in bindings.aliases:
+            yield place, f"the alias has no user in {bindings.option}: check it"
+        elif delivered not in (None, bindings.aliases[alias], standby and standby.smtp_user_name):
+            yield place, f"{delivered} is not the alias's, which is {bindings.aliases[alias]}: check the name"
 
 
 def shown(listing: Listing, bindings: Bindings) -> dict[str, Any]:
@@ -102,6 +115,7 @@ def shown(listing: Listing, bindings: Bindings) -> dict[str, Any]:
         "bindings": dict(sorted(bindings.aliases.items())),
         "unclaimed": sorted(name for name in listing if bindings.owner_of(name) is None),
         "known": sorted(bindings.known),
+        "delivered": dict(sorted(bindings.delivered.items())),
         "unlisted": sorted(alias for alias, name in bindings.aliases.items() if name not in listing),
         "standbys": {alias: standby_facts(standby) for alias, standby in sorted(bindings.standbys.items())},
         "begun": {
@@ -126,4 +140,9 @@ def standby_facts(standby: Standby) -> dict[str, Any]:
 
 
 def _facts(bindings: Bindings) -> dict[str, Any]:
-    return {"bindings": dict(bindings.aliases), "known": sorted(bindings.known), "begun": sorted(bindings.intents)}
+    return {
+        "bindings": dict(bindings.aliases),
+        "known": sorted(bindings.known),
+        "begun": sorted(bindings.intents),
+        **({"delivered": dict(bindings.delivered)} if bindings.delivered else {}),
+    }

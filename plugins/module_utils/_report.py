@@ -31,6 +31,8 @@ def row(step: Step, with_password: bool) -> dict[str, Any]:
     wanted = step.plan.wanted
     nobody = {"alias": wanted.alias, "smtp_user_name": None, "status": None, "total_limit": None, "hourly_limit": None}
     facts = {**(step.facts() or nobody), "action": step.action, "password_age_days": age_in_days(step.password_time)}
+    if step.plan.standby_of is not None:
+        facts["standby_of"] = step.plan.standby_of
     return {**facts, "smtp_password": step.password()} if with_password else facts
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from ansible import constants
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.helpers import load_list_of_blocks
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import action_loader, connection_loader
@@ -111,6 +112,25 @@ class ControlNode:
             return self.loader.load_from_file(path)
         except AnsibleError:
             raise OptionError(option, f"cannot be read as YAML: {path}. Check the path, and mend the file") from None
+
+    def require_tasks(self, option: str, path: str) -> None:
+        """Refuse a file that has no tasks, or one that cannot be included: that would end the run of all hosts at once.
+
+        Raises OptionError.
+        """
+        tasks = self.variables_in(option, path)
+        if not isinstance(tasks, list) or not tasks:
+            raise OptionError(option, f"has no list of tasks: {path}. Write tasks into it, as for include_tasks")
+        block = self.action._task._parent
+        try:
+            load_list_of_blocks(
+                tasks,
+                play=None if block is None else block._play,
+                variable_manager=self.action._task._variable_manager,
+                loader=self.loader,
+            )
+        except AnsibleError as error:
+            raise OptionError(option, f"cannot be included: {path}: {error.message}. Mend the file") from None
 
     def _evaluated(self, name: str) -> Any:
         # Where omit is no text, it leaves out what it stands for, which only something in a mapping can be.
