@@ -41,7 +41,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     unmet,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._progress import counted, tell
-from ansible_collections.sendclean.email.plugins.module_utils._rails import AccountPlan, plan_run
+from ansible_collections.sendclean.email.plugins.module_utils._rails import AccountPlan, plan_run, refuse_other_plan
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
 VERIFY_SECONDS = 10.0
@@ -105,19 +105,32 @@ class Run:
     steps: list[Step]
     unclaimed: list[str]
     warnings: list[str]
+    checksum: str
 
     @classmethod
     def of(cls, plan: AccountPlan, bindings: Bindings) -> Run:
         """Return the run before anything is done."""
         times = bindings.password_times
         steps = [Step(each, password_time=times.get(each.user.smtp_user_name) if each.user else None) for each in plan.plans]
-        return cls(steps, plan.unclaimed, plan.warnings)
+        return cls(steps, plan.unclaimed, plan.warnings, plan.checksum)
+
+    def refuse_unless(self, approved: str | None) -> None:
+        """Raise RefusedError if a plan was approved, and it is not this one."""
+        refuse_other_plan([step.plan for step in self.steps], self.checksum, approved)
 
 
-def enforce(client: Client, record: Record | None, wanted: Sequence[Wanted], check_mode: bool, purge: Purge | None = None) -> Run:
+def enforce(
+    client: Client,
+    record: Record | None,
+    wanted: Sequence[Wanted],
+    check_mode: bool,
+    purge: Purge | None = None,
+    approved: str | None = None,
+) -> Run:
     """Make the account hold what is wanted, or in check mode say what would be done.
 
-    Raises SendCleanError as long as nothing was written. From the first write on, a failure is kept in its step.
+    ``approved`` is the checksum of the only plan that may be carried out; None lets each pass. Raises SendCleanError as long as
+    nothing was written. From the first write on, a failure is kept in its step.
     """
     tell(0, len(wanted))
     bindings = record.read() if record else Bindings()
@@ -125,12 +138,14 @@ def enforce(client: Client, record: Record | None, wanted: Sequence[Wanted], che
         with record.lock(optional=True):
             # The listing that a creation rests on must be as young as the lock.
             creation = _Creation(client, record, wanted, purge)
+            creation.run.refuse_unless(approved)
             if any(creation.has_to_write(step) for step in creation.run.steps):
                 record.require_lock()
             run, going_on = creation.run, creation.give_aliases_their_users()
     else:
         listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [user.alias for user in wanted])
         run, going_on = Run.of(plan_run(wanted, listing, bindings, purge), bindings), True
+        run.refuse_unless(approved)
     if check_mode:
         for step in run.steps:
             step.operation, step.changed = step.plan.operation, step.plan.changed

@@ -270,6 +270,15 @@ def purge_limit(option: str, value: Any) -> str:
     return limit
 
 
+def plan_checksum(option: str, value: Any) -> str:
+    """Return the checksum of a plan. Raises OptionError."""
+    for problem in text_problem(option, value):
+        raise problem
+    if not re.fullmatch(r"[0-9a-f]+", value):
+        raise OptionError(option, f"must be what plan_checksum of a dry run says, hex digits, not {shown(value)}")
+    return str(value)
+
+
 def _at(place: str, option: str) -> str:
     return f"{place}.{option}" if place else option
 

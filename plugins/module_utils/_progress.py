@@ -4,8 +4,8 @@
 
 """How far a run is: what a module tells of it, and the line that is made of that.
 
-A module cannot show anything before it ends. The action that runs it can, and leaves a file for it on the same machine. Where there
-is none, as on another machine, nothing is told.
+A module cannot show anything before it ends. The action that runs it can, and leaves a file for it on the same machine. Where
+there is none, as on another machine, nothing is told.
 """
 
 from __future__ import annotations

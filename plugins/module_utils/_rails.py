@@ -2,14 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A whole account's plan, and what it must never do: create who may be there, disable who was not meant. Pure functions."""
+"""A whole account's plan, and what it must never do: create who may be there, disable who was not meant, do what nobody approved.
+
+Pure functions.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from ansible_collections.sendclean.email.plugins.module_utils._errors import RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._model import (
     DISABLE,
     ENABLE,
@@ -37,12 +43,14 @@ _SHOWN = 20
 class AccountPlan:
     """What has to be done in an account: a plan for each wanted user, for former ones of theirs, for each purged one.
 
-    ``unclaimed`` are the enabled users that nobody is bound to and nobody asks for, ``warnings`` sentences for people.
+    ``unclaimed`` are the enabled users that nobody is bound to and nobody asks for, ``warnings`` sentences for people,
+    ``checksum`` is that of what has to be done.
     """
 
     plans: list[Plan]
     unclaimed: list[str]
     warnings: list[str]
+    checksum: str
 
 
 def plan_run(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings, purge: Purge | None = None) -> AccountPlan:
@@ -60,7 +68,8 @@ def plan_run(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings, pur
         warnings = [
             f"purge_exclude: {pattern} matches no user of the account" for pattern in purge.exclude if pattern not in matched
         ]
-    return AccountPlan(plans, [user.smtp_user_name for user in _strangers(plans, listing, bindings)], warnings)
+    unclaimed = [user.smtp_user_name for user in _strangers(plans, listing, bindings)]
+    return AccountPlan(plans, unclaimed, warnings, plan_checksum(plans, bindings))
 
 
 def _strangers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> list[User]:
@@ -204,3 +213,52 @@ def purge_problems(
                 f"with just these limits. If the alias has another name now, give renamed_from: {plan.alias}; if not, give "
                 f"{plan.alias} state: absent, or purge in a run of its own",
             )
+
+
+# ---- what was not approved -----------------------------------------------------------------------------------------
+
+
+def plan_checksum(plans: Sequence[Plan], bindings: Bindings) -> str:
+    """Return 32 hex digits that are the same for what does the same to the same users, in whatever order it is asked for.
+
+    In it are the operations, the bindings to be made, and what the users were before, passwords aside. ``bindings`` are those
+    after the renames.
+    """
+    done = []
+    for plan in plans:
+        if plan.changed:
+            # A user that is renamed need not be listed: then only the file has its name.
+            name = None if plan.create else plan.adopt or bindings.aliases.get(plan.alias or "")
+            binding = [plan.alias, name, plan.rename] if plan.create or plan.binds else None
+            operation = plan.operation.facts() if plan.operation else None
+            done.append(json.dumps([operation, binding, plan.before()], sort_keys=True))
+    digits = hashlib.sha256("\n".join(sorted(done)).encode("ascii")).hexdigest()
+    # With a letter first, which YAML and Jinja never take for a number.
+    return f"c{digits[:31]}"
+
+
+# Of a run that has nothing to do.
+NOTHING_TO_DO = plan_checksum([], Bindings())
+
+
+def refuse_other_plan(plans: Sequence[Plan], checksum: str, approved: str | None) -> None:
+    """Raise RefusedError, with what would be done, if something is to be done and its checksum is not the approved one."""
+    names: dict[str, list[str]] = {}
+    for plan in plans:
+        if plan.changed:
+            names.setdefault(plan.action, []).append(plan.alias or (plan.user.smtp_user_name if plan.user else ""))
+    if not names or approved in (None, checksum):
+        return
+    counts = ", ".join(f"{len(users)} {action} ({_some(users)})" for action, users in names.items())
+    why = (
+        "It is that of a run with nothing to do, also for a host that smtp_users_plan_checksums does not have"
+        if approved == NOTHING_TO_DO
+        else "The account, the bindings or what is asked for has changed since"
+    )
+    error = RefusedError(
+        f"plan_checksum {approved} is not that of this run, whose plan is {checksum}: {counts}. {why}. Nothing was written. "
+        "Look at the plan in a dry run without plan_checksum, and give the one of that if it is meant"
+    )
+    operations = [plan.operation.facts() for plan in plans if plan.operation]
+    error.done = {"changed": False, "operations": operations, "plan_checksum": checksum}
+    raise error

@@ -22,7 +22,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import cr
 
 @dataclass(frozen=True)
 class Word:
-    """What a person says: aliases to bind, aliases to unbind, users that are somebody else's, whose credentials were delivered."""
+    """What a person says: aliases to bind and to unbind, users that are somebody else's, whose credentials were delivered."""
 
     bind: Mapping[str, str] = field(default_factory=dict)
     unbind: Sequence[str] = ()
@@ -46,7 +46,10 @@ class Word:
                 if alias not in self.bind and alias not in self.unbind
             },
             known=(bindings.known | {*self.acknowledge}) - {*self.bind.values()},
-            delivered={**{alias: name for alias, name in bindings.delivered.items() if alias not in self.unbind}, **self.delivered},
+            delivered={
+                **{alias: name for alias, name in bindings.delivered.items() if alias not in self.unbind},
+                **self.delivered,
+            },
         )
 
 

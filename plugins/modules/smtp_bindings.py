@@ -56,7 +56,8 @@ options:
     default: []
   delivered:
     description:
-      - A mapping from alias to the C(smtp_user_name) whose credentials its consumers have now, to be remembered. No secret is kept.
+      - A mapping from alias to the C(smtp_user_name) whose credentials its consumers have now, to be remembered. No secret is
+        kept.
       - Each must be the alias's user, or its other one, see M(sendclean.email.smtp_user_rotate). Null stands for credentials that
         must be delivered anew.
       - The playbook C(sendclean.email.rotate) does this where it delivers itself, and delivers again what was not.
@@ -112,7 +113,7 @@ known:
   elements: str
   sample: [smtp34567]
 delivered:
-  description: The C(smtp_user_name) whose credentials were delivered last, by alias. Aliases of which nothing is known are left out.
+  description: The C(smtp_user_name) whose credentials were delivered last, by alias, null where they must be delivered anew.
   returned: success
   type: dict
   sample: {billing: smtp12345}

@@ -96,6 +96,14 @@ options:
         count.
     type: str
     default: 30%
+  plan_checksum:
+    description:
+      - The RV(plan_checksum) of the plan that was approved, mostly that of a run in check mode. No other plan is carried out.
+      - A run that would do anything else, since the account, the bindings or O(users) is another by now, is refused before
+        anything is written, in check mode too. Its RV(operations) and its RV(plan_checksum) say what it would do.
+      - A run that has nothing to do is not refused, so that a run that was done may be repeated.
+      - After a failure of some users, what is left to do is another plan, with another checksum. Look at it in check mode again.
+    type: str
   include_passwords:
     description: Whether the result holds the users' passwords, in clear. Use C(no_log) on the task then.
     type: bool
@@ -107,6 +115,10 @@ seealso:
 notes:
   - Users are created and adopted first, while other runs that share the bindings file wait. Then limits and status are
     changed, and other users disabled.
+  - >-
+    A task that takes long says every 15 seconds how far it is, such as C(production: 120 of 300 users, about 3 minutes left), on
+    standard error, where the module runs with the connection C(local) and without C(async). Not where Ansible is told with
+    C(display_ok_hosts=false) to show nothing of tasks that are in order.
 """
 
 EXAMPLES = r"""
@@ -138,6 +150,27 @@ EXAMPLES = r"""
     purge_scope: account
     purge_exclude:
       - smtps*
+
+- name: What would be done, for somebody to look at
+  sendclean.email.smtp_users:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    users:
+      - smtp_user_name: smtp12345
+        total_limit: 5000
+  check_mode: true
+  register: plan
+
+- name: Just that, or nothing
+  sendclean.email.smtp_users:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    users:
+      - smtp_user_name: smtp12345
+        total_limit: 5000
+    plan_checksum: "{{ plan.plan_checksum }}"
 """
 
 RETURN = r"""
@@ -217,7 +250,7 @@ summary:
     unchanged: 40
 operations:
   description: The calls that wrote to the account or, in check mode, would, as in M(sendclean.email.smtp_user).
-  returned: when the account could be listed and nothing was refused
+  returned: when the account could be listed and nothing, or only another plan than that of O(plan_checksum), was refused
   type: list
   elements: dict
   sample:
@@ -225,6 +258,15 @@ operations:
       smtp_user_name: smtp12345
       parameters:
         hourly_limit: 200
+plan_checksum:
+  description:
+    - 32 hex digits for the plan, that is for what has to be done when the task begins, to be given as O(plan_checksum).
+    - The same for the same plan, in check mode and in the real run. Another one if a call or its parameters differ, or a binding
+      to be made, or what a user was before who is written or bound.
+    - Users that are left as they are do not count, nor do passwords, nor the order of O(users).
+  returned: when the account could be listed and nothing, or only another plan than that of O(plan_checksum), was refused
+  type: str
+  sample: c1d7a4b0b2f94e6c8a3f5e7d9b1c3a5e
 unclaimed:
   description:
     - Enabled users that the bindings file has no alias for and O(users) does not name. They can send in the company's name, too.
@@ -298,7 +340,12 @@ from ansible_collections.sendclean.email.plugins.module_utils._module import (
     Module,
     run,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import limit_problems, name_problems, purge_from
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    limit_problems,
+    name_problems,
+    plan_checksum,
+    purge_from,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._report import (
     estimate,
     named_diff,
@@ -312,7 +359,8 @@ from ansible_collections.sendclean.email.plugins.module_utils._report import (
 def manage(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
     """Enforce all users and return the task's result."""
     purge = purge_from(params)
-    run = enforce(client, record, wanted_users(params["users"], client, record), check_mode, purge)
+    approved = None if params["plan_checksum"] is None else plan_checksum("plan_checksum", params["plan_checksum"])
+    run = enforce(client, record, wanted_users(params["users"], client, record), check_mode, purge, approved)
     counts = summary(run.steps)
     if check_mode:
         counts.update(estimate(run.steps, params["requests_per_minute"]))
@@ -321,6 +369,7 @@ def manage(params: Mapping[str, Any], client: Client, record: Record | None, che
         "smtp_users": [row(step, params["include_passwords"]) for step in run.steps],
         "summary": counts,
         "operations": operations(run.steps),
+        "plan_checksum": run.checksum,
         "unclaimed": run.unclaimed,
         "diff": [named_diff(step) for step in run.steps if step.changed],
         "warnings": run.warnings,
@@ -365,6 +414,7 @@ def main() -> None:
             "purge_scope": {"type": "str", "choices": ["managed", "account"], "default": "managed"},
             "purge_exclude": {"type": LIST, "elements": TEXT, "default": []},
             "purge_limit": {"type": TEXT_OR_INTEGER, "default": "30%"},
+            "plan_checksum": {"type": TEXT},
             "include_passwords": {"type": "bool", "default": False, "no_log": False},
         },
         supports_check_mode=True,

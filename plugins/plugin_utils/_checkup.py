@@ -143,6 +143,9 @@ def _connection(checkup: Checkup) -> None:
 
 
 def _bindings(checkup: Checkup) -> None:
+    if checkup.wrong & BINDINGS_OPTIONS.keys():
+        # What counts instead could be another account's.
+        return
     given = {name: checkup.values[name] for name in BINDINGS_OPTIONS if name in checkup.values}
     places = bindings_in(options_from(BINDINGS_OPTIONS, given, _role.PREFIX), given)
     connection = checkup.connection

@@ -87,6 +87,15 @@ def checked_options(
         raise
 
 
+def output_setting(name: str) -> Any:
+    """Return a setting of Ansible's own output; None where another callback makes the output, and has no such setting."""
+    callback = constants.DEFAULT_STDOUT_CALLBACK
+    try:
+        return constants.config.get_config_value(name, plugin_type="callback", plugin_name=callback)
+    except AnsibleError:
+        return None
+
+
 @dataclass(frozen=True)
 class ControlNode:
     """Where the action of a task runs, with the variables that the task sees."""
@@ -178,8 +187,8 @@ class ControlNode:
         return environment_of(self.action)
 
     def show(self, text: str) -> None:
-        """Show a text as it is, where a result would be shown as JSON."""
-        Display().display(text)
+        """Show a text as it is, where a result would be shown as JSON. What is made for programs has nothing between it."""
+        Display().display(text, stderr=output_setting("display_ok_hosts") is None)
 
     def run(self, name: str, arguments: Mapping[str, Any], **keywords: Any) -> dict[str, Any]:
         """Run an action or a module and return its result. ``keywords`` are those of its task, such as no_log."""

@@ -23,7 +23,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of a file. ``problems`` say themselves what to do; ``busy``: another process has one of its locks."""
+    """What is known of a file or a database. ``problems`` say what to do; ``busy``: another process has a lock of it."""
 
     path: str
     there: bool = False
@@ -137,7 +137,7 @@ def _of_bindings(facts: Facts) -> Iterator[Finding]:
     if file:
         yield from (Finding("bindings_file", problem) for problem in file.problems)
         if file.busy:
-            yield Finding("busy", "another run is at work on this account or its file", "look again when it has ended", False)
+            yield Finding("busy", "another run is at work on this account or its bindings", "look again when it has ended", False)
     if not (file and bindings and users and facts.listing is not None):
         return
     strangers = sorted(facts.listing.keys() - facts.named)
@@ -206,7 +206,7 @@ def _of_standbys(bindings: Bindings, listing: Listing, now: datetime.datetime) -
     }
     past = [alias for alias, standby in works.items() if standby.retires_at and standby.retires_at <= now]
     if past:
-        advice = "run sendclean.email.rotate with smtp_users_rotate_overlap_hours, or sendclean.email.smtp_user_rotate, which retires it"
+        advice = "run sendclean.email.rotate with smtp_users_rotate_overlap_hours, or smtp_user_rotate, which retires it"
         text = f"the time of the former user is over, and it still works, of {_names(past)}"
         yield Finding("former_works", text, advice, count=len(past))
     staged = [alias for alias, standby in standbys if standby.staged]
@@ -217,7 +217,9 @@ def _of_standbys(bindings: Bindings, listing: Listing, now: datetime.datetime) -
     enabled = [alias for alias, standby in works.items() if standby.retires_at is None and not standby.staged]
     if enabled:
         text = f"the user on standby of {_names(enabled)} was enabled by somebody, and can send"
-        yield Finding("standby_works", text, "disable it by its smtp_user_name, or the next rotation is refused", count=len(enabled))
+        yield Finding(
+            "standby_works", text, "disable it by its smtp_user_name, or the next rotation is refused", count=len(enabled)
+        )
 
 
 def _of_credentials(facts: Facts) -> Iterator[Finding]:

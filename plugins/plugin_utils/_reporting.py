@@ -11,14 +11,13 @@ are in no ``hostvars``, and what a task has registered stays when its host has f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
-from ansible_collections.sendclean.email.plugins.plugin_utils._drift import drift_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._drift import drift_of, table_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import overview, row_of, rows
 from ansible_collections.sendclean.email.plugins.plugin_utils._page import report
 
@@ -47,35 +46,34 @@ def write_report(
     return {**written, "changed": False, "row": row, "overview_path": values.get("overview_path"), "play": node.play}
 
 
-def report_drift(
-    node: ControlNode, host: str, values: Mapping[str, Any], problems: list[str], result: dict[str, Any], kept: dict[str, Any]
-) -> dict[str, Any]:
-    """Report an account that was compared with its list, and return what ``page`` does and what to fail with in the end."""
-    known = {**node.variables, "smtp_users_result": result, "smtp_users_credentials_result": kept}
-    written = write_report(replace(node, variables=known), host, values, problems)
-    row, found = drift_of(written.get("row") or row_of(host, result, dry=True, kept=kept), result, kept)
-    failure = written.get("msg", []) if written.get("failed") else []
+def drifted(node: ControlNode, host: str, written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``page`` has written of an account that was compared with its list, and what to fail with in the end."""
+    result, kept = node.variables["smtp_users_result"], node.variables["smtp_users_credentials_result"]
+    row, problems = drift_of(written.get("row") or row_of(host, result, dry=True, kept=kept), result, kept)
+    failure = written["msg"] if written.get("failed") else []
     return {
         "changed": False,
         "row": row,
         "overview_path": written.get("overview_path"),
         "play": node.play,
-        "problems": [*found, *([failure] if isinstance(failure, str) else failure)],
+        "problems": [*problems, *([failure] if isinstance(failure, str) else failure)],
     }
 
 
-def compared(node: ControlNode) -> list[dict[str, Any]]:
-    """Return the rows of all accounts of the play, but for those of batches that are still to come."""
-    known = _known(node)
-    batch = node.variables["ansible_play_batch"]
+def table(node: ControlNode) -> dict[str, Any]:
+    """Show the table of all accounts of the play, but for those of batches that are still to come."""
+    known, batch = _known(node), node.variables["ansible_play_batch"]
     hosts = [host for host in node.variables["ansible_play_hosts_all"] if host in known or host in batch]
-    return rows(hosts, {host: account["row"] for host, account in known.items()})
+    node.show(table_of(rows(hosts, {host: account["row"] for host, account in known.items()})))
+    return {"changed": False}
 
 
-def problems_of(node: ControlNode) -> list[str]:
-    """Return what a host fails with that was compared with its list."""
-    problems: list[str] = node.variables[_REGISTERED]["problems"]
-    return problems
+def judge_drift(node: ControlNode) -> dict[str, Any]:
+    """Fail where an account has drifted, or could not be compared."""
+    problems = node.variables[_REGISTERED]["problems"]
+    if problems:
+        raise RoleError(problems)
+    return {"changed": False}
 
 
 def write_overview(node: ControlNode) -> dict[str, Any]:

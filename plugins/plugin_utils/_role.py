@@ -10,16 +10,24 @@ name, nothing else is needed. Pure functions, but that they look where paths lea
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean as as_boolean
 from ansible_collections.sendclean.email.plugins.filter.checked_users import checked_users
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._options import purge_limit, shown, text_problem, url_problems
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    plan_checksum,
+    purge_limit,
+    shown,
+    text_problem,
+    url_problems,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._rails import NOTHING_TO_DO
 
 PREFIX = "smtp_users_"
 _MOST_HOURS = 10**6
@@ -155,6 +163,28 @@ def report(name: str, value: Any) -> str:
     return found
 
 
+def checksums(name: str, value: Any) -> dict[str, str]:
+    """Accept a mapping from hosts to checksums, also as JSON. A host whose checksum is not given is left out."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            pass
+    if not isinstance(value, Mapping):
+        raise OptionError(name, f"must be a mapping of hosts to what plan_checksum said of each in a dry run, not {shown(value)}")
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for host, checksum in value.items():
+        if checksum is not None and checksum != "":
+            try:
+                found[str(host)] = plan_checksum(f"{name}[{host}]", checksum)
+            except OptionError as error:
+                problems.append(str(error))
+    if problems:
+        raise RoleError(problems)
+    return found
+
+
 def anything(name: str, value: Any) -> Any:
     """Accept what is looked at as a whole."""
     return value
@@ -181,6 +211,7 @@ USERS: dict[str, Kind] = {
     "purge_exclude": texts,
     "purge_limit": purge_limit,
 }
+APPROVAL: dict[str, Kind] = {"plan_checksum": plan_checksum, "plan_checksums": checksums}
 CREDENTIALS: dict[str, Kind] = {"credentials_file": written, "credentials_variable": text, "credentials_vault_id": text}
 REPORT: dict[str, Kind] = {"report_path": report, "overview_path": report}
 EXPORT: dict[str, Kind] = {"export_path": written, "export_overwrite": boolean}
@@ -189,7 +220,7 @@ ACKNOWLEDGE: dict[str, Kind] = {"acknowledge_names": texts}
 CHOICES: dict[str, Kind] = {"rotate_max_age_days": days, "rotate_aliases": texts, "rotate_leaked_password": secret}
 
 # The variables of each entry point.
-MAIN: dict[str, Kind] = {**ACCOUNT, **USERS, **CREDENTIALS, **REPORT}
+MAIN: dict[str, Kind] = {**ACCOUNT, **USERS, **APPROVAL, **CREDENTIALS, **REPORT}
 ROTATE: dict[str, Kind] = {
     **ACCOUNT,
     **CREDENTIALS,
@@ -226,6 +257,35 @@ def users_of(values: Mapping[str, Any], omit: Any) -> tuple[dict[str, Any], list
         problems.append("smtp_users_purge is refused while smtp_users_list is empty: it would disable every user of the account")
     options = {name: values[name] for name in USERS if name in values and name not in ("list", "defaults")}
     return {**options, "users": checked["users"]}, problems
+
+
+def approved_of(values: Mapping[str, Any], host: str, dry: bool) -> dict[str, Any]:
+    """Return the option of smtp_users that says which plan was approved, if one was.
+
+    A host that the mapping does not have may do nothing. Only a dry run, which is how it gets there, says what it would do.
+    """
+    known = values.get("plan_checksums", {})
+    if "plan_checksum" in values or host in known:
+        return {"plan_checksum": values.get("plan_checksum", known.get(host))}
+    return {"plan_checksum": NOTHING_TO_DO} if "plan_checksums" in values and not dry else {}
+
+
+def approval_problems(values: Mapping[str, Any]) -> Iterator[str]:
+    """Say if it is not clear which plan was approved."""
+    if len(APPROVAL.keys() & values.keys()) > 1:
+        yield "smtp_users_plan_checksum and smtp_users_plan_checksums exclude each other: give one of the two"
+
+
+def handed_on(values: Mapping[str, Any], result: Mapping[str, Any], host: str, hosts: Collection[str]) -> dict[str, Any]:
+    """Return what set_stats would, for AWX gives that to the next jobs of a workflow as variables.
+
+    The mapping is handed on where an account has failed, too: not to be in it means that nothing was approved. What it has of
+    ``hosts``, those of the play, is that of this run; what it had of others, from a job before, goes with it.
+    """
+    known = {other: checksum for other, checksum in values.get("plan_checksums", {}).items() if other not in hosts}
+    if not result.get("failed") and "plan_checksum" in result:
+        known[host] = result["plan_checksum"]
+    return {"data": {f"{PREFIX}plan_checksums": known}, "aggregate": True, "per_host": False}
 
 
 def credentials_of(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,6 +333,6 @@ def choice_problems(values: Mapping[str, Any], blank: set[str]) -> Iterator[str]
         yield "smtp_users_rotate_max_age_days is empty: give a number of days, or choose otherwise"
     if "credentials_file" not in values and "rotate_deploy_tasks" not in values:
         yield (
-            "smtp_users_credentials_file must be given, where the new passwords are kept, or smtp_users_rotate_deploy_tasks, which "
-            "delivers them"
+            "smtp_users_credentials_file must be given, where the new passwords are kept, or smtp_users_rotate_deploy_tasks, "
+            "which delivers them"
         )

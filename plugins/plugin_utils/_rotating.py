@@ -10,7 +10,7 @@ A step whose result has credentials runs under no_log, which would hide why it f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,12 +24,14 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import (
     Done,
     choose,
     credentials_of,
+    failure_of,
     leaked_and_kept,
-    owed,
+    not_delivered,
     retires_at,
     strangers,
     told_of,
 )
+from ansible_collections.sendclean.email.plugins.plugin_utils._variables import chosen_in
 
 Values = Mapping[str, Any]
 Result = dict[str, Any]
@@ -92,14 +94,14 @@ class _Run:
         return self.asked("smtp_credentials", {**options, "answered_passwords": answered} if answered else options)
 
 
-def owed_step(values_of: Callable[[ControlNode], Values], node: ControlNode) -> Result:
+def owed(node: ControlNode) -> Result:
     """See whose credentials an earlier run has not delivered, and return them. What fails is told by the step that rotates."""
     nobody: Result = {"changed": False, "deliver": {}}
     try:
-        run = _Run(node, values_of(node))
+        run = _Run(node, chosen_in(node))
         if not run.hook or node.check_mode:
             return {**nobody, "skipped": True}
-        aliases = owed(run.asked("smtp_bindings", {}))
+        aliases = not_delivered(run.asked("smtp_bindings", {}))
         if not aliases:
             return nobody
         users = run.asked("smtp_user_info", {"aliases": aliases, "include_passwords": True}, no_log=True)["smtp_users"]
@@ -108,10 +110,10 @@ def owed_step(values_of: Callable[[ControlNode], Values], node: ControlNode) -> 
         return nobody
 
 
-def rotate_step(values_of: Callable[[ControlNode], Values], node: ControlNode) -> Result:
+def rotate(node: ControlNode) -> Result:
     """Reset or rotate the passwords that are due, and keep the new ones. What fails for a user stops no other."""
     try:
-        run = _known(node, values_of(node))
+        run = _known(node, chosen_in(node))
         fresh = {*run.kept["updated"], *run.owed, *run.delivered}
         # Nobody is rotated or retired for whom the last credentials are not where they are used.
         waiting = {*run.kept["unknown"], *([] if node.check_mode else run.owed)}
@@ -132,7 +134,7 @@ def _known(node: ControlNode, values: Values) -> _Run:
     if run.hook or run.has_overlap:
         run.who = run.asked("smtp_bindings", {})
     if run.hook:
-        run.owed = owed(run.who)
+        run.owed = not_delivered(run.who)
         run.delivered = sorted((node.variables.get(_OWED) or {}).get("deliver") or {})
     return run
 
@@ -171,7 +173,7 @@ def _done(run: _Run, choice: Choice) -> Result:
     return {
         "changed": bool(done.rotated or done.retired or done.formers),
         "told": list(told_of(done, node.check_mode, run.hook is not None)),
-        "failure": _failure(run),
+        "failure": failure_of(run.problems, leaked_and_kept(run.values, run.users)),
         "details": details,
         "deliver": {} if node.check_mode or not run.hook else _to_deliver(run, updated, resets, switched),
         "hook": run.hook,
@@ -258,24 +260,11 @@ def _to_deliver(
     return found
 
 
-def _failure(run: _Run) -> list[str] | str:
-    problems = list(dict.fromkeys(run.problems))
-    unkept = leaked_and_kept(run.values, run.users)
-    if not unkept:
-        return problems
-    # A new password could not be kept for them: the file has only users with an alias.
-    leaked = (
-        f"smtp_users_rotate_leaked_password is still that of {', '.join(unkept)}, without an alias: "
-        "adopt the user and run again, or reset it with sendclean.email.smtp_password_reset"
-    )
-    return [*problems, leaked] if problems else leaked
-
-
-def delivered_step(values_of: Callable[[ControlNode], Values], node: ControlNode) -> Result:
+def delivered(node: ControlNode) -> Result:
     """Remember whose credentials the user's tasks have delivered."""
     given = node.given([_ALIAS, _CREDENTIALS])
     names = {given[_ALIAS]: given[_CREDENTIALS]["smtp_user_name"]}
-    _Run(node, values_of(node)).asked("smtp_bindings", {"delivered": names})
+    _Run(node, chosen_in(node)).asked("smtp_bindings", {"delivered": names})
     return {"changed": False}
 
 

@@ -19,7 +19,7 @@ User = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Choice:
-    """Whose password is reset at once, who is rotated, and whose former user only retires. ``left`` are aliases that must wait."""
+    """Whose password is reset at once, who is rotated, whose former user only retires. ``left`` are aliases that must wait."""
 
     reset: list[User] = field(default_factory=list)
     rotate: list[User] = field(default_factory=list)
@@ -50,7 +50,12 @@ def due(values: Mapping[str, Any], users: Sequence[User], fresh: Collection[str]
 
 
 def choose(
-    values: Mapping[str, Any], users: Sequence[User], fresh: Collection[str], waiting: Collection[str], who: Mapping[str, Any], now: str
+    values: Mapping[str, Any],
+    users: Sequence[User],
+    fresh: Collection[str],
+    waiting: Collection[str],
+    who: Mapping[str, Any],
+    now: str,
 ) -> Choice:
     """Return what is to be done at that time. Whose credentials are neither kept nor delivered is in ``waiting``."""
     chosen = due(values, users, fresh)
@@ -80,7 +85,7 @@ def retires_at(alias: str | None, who: Mapping[str, Any]) -> str | None:
     return until
 
 
-def owed(who: Mapping[str, Any]) -> list[str]:
+def not_delivered(who: Mapping[str, Any]) -> list[str]:
     """Return the aliases whose credentials are to be delivered: they are others than those that were.
 
     Who was never delivered, and has no former user, was given his by other ways.
@@ -96,7 +101,11 @@ def owed(who: Mapping[str, Any]) -> list[str]:
 def credentials_of(users: Iterable[User], aliases: Collection[str]) -> dict[str, dict[str, str]]:
     """Return what to deliver for these aliases, without those of which the account shows no password."""
     fields = ("smtp_user_name", "smtp_password")
-    return {user["alias"]: {name: user[name] for name in fields} for user in users if user["alias"] in aliases and user["smtp_password"]}
+    return {
+        user["alias"]: {name: user[name] for name in fields}
+        for user in users
+        if user["alias"] in aliases and user["smtp_password"]
+    }
 
 
 def leaked_and_kept(values: Mapping[str, Any], users: Sequence[User]) -> list[str]:
@@ -148,3 +157,16 @@ def told_of(done: Done, dry: bool, delivers: bool) -> Iterator[str]:
         yield f"Disabled, and so left alone: {', '.join(done.off)}"
     if done.formers:
         yield f"The former users of these had the leaked password, and were{would} reset, too: {', '.join(done.formers)}"
+
+
+def failure_of(problems: Sequence[str], unkept: Sequence[str]) -> list[str] | str:
+    """Say what could not be done, and who has the leaked password still."""
+    problems = list(dict.fromkeys(problems))
+    if not unkept:
+        return problems
+    # A new password could not be kept for them: the file has only users with an alias.
+    leaked = (
+        f"smtp_users_rotate_leaked_password is still that of {', '.join(unkept)}, without an alias: "
+        "adopt the user and run again, or reset it with sendclean.email.smtp_password_reset"
+    )
+    return [*problems, leaked] if problems else leaked

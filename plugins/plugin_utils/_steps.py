@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._credentials impor
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import findings_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import page_of as doctor_page
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import report_of, verdict_of
-from ansible_collections.sendclean.email.plugins.plugin_utils._drift import table_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import is_url, place_at
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import move as moved
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
@@ -37,38 +37,51 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
 )
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import strangers as nobodys_users
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
+from ansible_collections.sendclean.email.plugins.plugin_utils._variables import (
+    host_of,
+    looked_at,
+    main_of,
+    refuse,
+    tried,
+    values_of,
+)
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import decrypt, secrets_of
 
-_BINDINGS_PATH, _BINDINGS_URL = "smtp_users_bindings_path", "smtp_users_bindings_url"
 # What the playbook doctor is given on the command line, and where what it finds is registered.
 _REPORT = "sendclean_doctor_report"
 _DOCTOR = "__smtp_users_doctor"
 _MOVE = ("sendclean_from", "sendclean_to")
 # What the playbook drift has found in the inventory.
 _ACCOUNTS = "__smtp_users_accounts"
-# Where the path is not given.
-_DEFAULT_PLACE = "__smtp_users_bindings_default"
 # Where a list is written if nobody says where.
 _BESIDE = "__smtp_users_beside"
 
 
 def enforce(node: ControlNode) -> dict[str, Any]:
-    """Hold the SMTP users to the list."""
-    values, options = _main(node)
-    return node.run("sendclean.email.smtp_users", {**_role.connection_of(values), **options, "include_passwords": False})
+    """Hold the SMTP users to the list, and if a plan was approved by that alone."""
+    values, options = main_of(node)
+    return _hold(node, values, {**options, **_role.approved_of(values, host_of(node), node.check_mode)})
 
 
 def keep(node: ControlNode) -> dict[str, Any]:
     """Keep the credentials in an encrypted file, if there is to be one."""
-    values, _options = _main(node)
+    values, _options = main_of(node)
     if "credentials_file" not in values:
         return {"skipped": True}
     return node.run("sendclean.email.smtp_credentials", {**_role.connection_of(values), **_role.credentials_of(values)})
 
 
+def hand_on(node: ControlNode) -> dict[str, Any]:
+    """Hand on which plan was looked at, from a dry run to the one that is to do just that."""
+    if not node.check_mode:
+        return {"skipped": True}
+    result, hosts = node.variables.get("smtp_users_result", {}), node.variables["ansible_play_hosts_all"]
+    return {"changed": False, "ansible_stats": _role.handed_on(tried(node, _role.APPROVAL)[0], result, host_of(node), hosts)}
+
+
 def page(node: ControlNode) -> dict[str, Any]:
     """Write what a run would do, or has done, as a report of the account; the overview is made of what is returned."""
-    return _reporting.write_report(node, _host(node), _told(node), *_reports(node))
+    return _reporting.write_report(node, host_of(node), _told(node), *tried(node, _role.REPORT))
 
 
 def overview(node: ControlNode) -> dict[str, Any]:
@@ -81,13 +94,13 @@ def clear(node: ControlNode) -> dict[str, Any]:
 
     What is wrong with their paths is told by ``enforce``, with all else that is.
     """
-    return _reporting.clear(node, _reports(node)[0])
+    return _reporting.clear(node, tried(node, _role.REPORT)[0])
 
 
 def export(node: ControlNode) -> dict[str, Any]:
     """Write the account as a list."""
-    values = _values(node, {**_role.ACCOUNT, **_role.EXPORT})
-    host = _host(node)
+    values = values_of(node, {**_role.ACCOUNT, **_role.EXPORT})
+    host = host_of(node)
     beside = node.given([_BESIDE]).get(_BESIDE, "")
     if "export_path" not in values and not beside:
         raise OptionError(
@@ -113,24 +126,9 @@ def export(node: ControlNode) -> dict[str, Any]:
     return node.run("ansible.builtin.copy", {"content": text, "dest": dest, **mode})
 
 
-def rotate(node: ControlNode) -> dict[str, Any]:
-    """Reset or rotate the passwords that are due, and keep the new ones."""
-    return _rotating.rotate_step(_rotation, node)
-
-
-def owed(node: ControlNode) -> dict[str, Any]:
-    """See what an earlier run has rotated and not delivered."""
-    return _rotating.owed_step(_rotation, node)
-
-
-def delivered(node: ControlNode) -> dict[str, Any]:
-    """Remember what the user's tasks have delivered."""
-    return _rotating.delivered_step(_rotation, node)
-
-
 def recover(node: ControlNode) -> dict[str, Any]:
     """Bind the aliases again that another file than the bindings file has. All that cannot be is told, and nothing done then."""
-    values = _values(node, {**_role.ACCOUNT, **_role.RECOVER})
+    values = values_of(node, {**_role.ACCOUNT, **_role.RECOVER})
     found, connection = _who_is_who(node, values), _role.connection_of(values)
     account = node.run("sendclean.email.smtp_bindings", connection)
     if account.get("failed"):
@@ -170,7 +168,7 @@ def _who_is_who(node: ControlNode, values: Mapping[str, Any]) -> Found:
 
 def acknowledge(node: ControlNode) -> dict[str, Any]:
     """Say of the users whom nobody has claimed that they are somebody else's."""
-    values = _values(node, {**_role.ACCOUNT, **_role.ACKNOWLEDGE})
+    values = values_of(node, {**_role.ACCOUNT, **_role.ACKNOWLEDGE})
     # Blank, it does not stand for everybody: nobody would be created again who is acknowledged by mistake.
     chosen = "smtp_users_acknowledge_names" in node.variables
     if chosen and not values.get("acknowledge_names"):
@@ -191,7 +189,7 @@ def acknowledge(node: ControlNode) -> dict[str, Any]:
 
 def doctor(node: ControlNode) -> dict[str, Any]:
     """Look at the account and its files, and write nothing. What is found is told by ``tell``, when the report is written."""
-    facts = examine(node, _host(node), functools.partial(_looked_at, node))
+    facts = examine(node, host_of(node), functools.partial(looked_at, node))
     findings = findings_of(facts)
     return {
         "changed": False,
@@ -224,24 +222,15 @@ def drift(node: ControlNode) -> dict[str, Any]:
     node = node.as_dry_run()
     kept: dict[str, Any] = {}
     try:
-        result = enforce(node)
+        values, options = main_of(node)
+        # Whatever was approved: what is looked for is what is to be done.
+        result = _hold(node, values, options)
         if not result.get("failed"):
             kept = keep(node)
     except SendCleanError as error:
         result = {"failed": True, "msg": getattr(error, "problems", str(error)), **error.details()}
-    return _reporting.report_drift(node, _host(node), *_reports(node), result, kept)
-
-
-def table(node: ControlNode) -> dict[str, Any]:
-    """Show the table of all accounts."""
-    node.show(table_of(_reporting.compared(node)))
-    return {"changed": False}
-
-
-def judge_drift(node: ControlNode) -> dict[str, Any]:
-    """Fail where an account has drifted, or could not be compared."""
-    _refuse(_reporting.problems_of(node))
-    return {"changed": False}
+    done = replace(node, variables={**node.variables, "smtp_users_result": result, "smtp_users_credentials_result": kept})
+    return _reporting.drifted(done, host_of(node), page(done))
 
 
 def anybody(node: ControlNode) -> dict[str, Any]:
@@ -263,14 +252,14 @@ def judge(node: ControlNode) -> dict[str, Any]:
     """Fail where something needs a hand. The pages of all accounts are shown before, since failures take much room."""
     found, failure = node.variables[_DOCTOR], node.variables[f"{_DOCTOR}_report"].get("failure")
     problems = [] if found["in_order"] else [f"{found['verdict']}: the page above says what to do"]
-    _refuse([*problems, *([failure] if failure else [])])
+    refuse([*problems, *([failure] if failure else [])])
     return {"changed": False}
 
 
 def move(node: ControlNode) -> dict[str, Any]:
     """Move the bindings of all accounts to another place, and leave in the old one where they are."""
     given = node.given(_MOVE)
-    _refuse([f"{name} must be given, as a path or a URL" for name in _MOVE if name not in given])
+    refuse([f"{name} must be given, as a path or a URL" for name in _MOVE if name not in given])
     source, target = (place_at(_place(name, given[name])) for name in _MOVE)
     return moved(source, target, node.check_mode)
 
@@ -283,9 +272,9 @@ def _place(name: str, value: Any) -> str:
 STEPS = {
     step.__name__: step
     for step in (
-        *(enforce, keep, page, overview, clear, export, recover, acknowledge),
-        *(owed, rotate, delivered, _rotating.judge_rotation),
-        *(anybody, drift, table, judge_drift, doctor, report, tell, judge, move),
+        *(enforce, keep, hand_on, page, overview, clear, export, recover, acknowledge),
+        *(_rotating.owed, _rotating.rotate, _rotating.delivered, _rotating.judge_rotation),
+        *(anybody, drift, _reporting.table, _reporting.judge_drift, doctor, report, tell, judge, move),
     )
 }
 
@@ -301,61 +290,5 @@ def _told(node: ControlNode) -> dict[str, Any]:
     return {"owner_id": os.environ.get("SENDCLEAN_OWNER_ID", ""), **told}
 
 
-def _main(node: ControlNode) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the variables of the entry point main, and the options that say which users are wanted."""
-    values, problems = _looked_at(node, _role.MAIN)
-    options, wrong = _role.users_of(values, node.omit)
-    _refuse(wrong + problems)
-    return values, options
-
-
-def _rotation(node: ControlNode) -> dict[str, Any]:
-    values, problems = _looked_at(node, _role.ROTATE)
-    blank = {name for name in _role.CHOICES if _role.PREFIX + name in node.variables and name not in values}
-    _refuse([*([] if problems else _role.choice_problems(values, blank)), *problems])
-    if "rotate_deploy_tasks" in values:
-        node.require_tasks("smtp_users_rotate_deploy_tasks", values["rotate_deploy_tasks"])
-    return values
-
-
-def _reports(node: ControlNode) -> tuple[dict[str, Any], list[str]]:
-    """Return where reports are to be, and what is wrong with that: the one stops nothing of the other."""
-    try:
-        return _looked_at(node, _role.REPORT)
-    except RoleError as error:
-        return {}, error.problems
-
-
-def _values(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> dict[str, Any]:
-    values, problems = _looked_at(node, kinds)
-    _refuse(problems)
-    return values
-
-
-def _looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
-    """Return the variables that are given, and all that is wrong, also with the place of the bindings."""
-    given = node.given(_role.PREFIX + name for name in kinds)
-    if "bindings_path" not in kinds:
-        values, problems = _role.converted(given, kinds)
-        return values, [*problems, *_role.report_problems(values)]
-    default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
-    # That of defaults/main.yml is nobody's choice: a database comes before it.
-    chosen = given.pop(_BINDINGS_PATH, default)
-    if chosen == default and (_BINDINGS_URL in given or os.environ.get("SENDCLEAN_BINDINGS_URL")):
-        return _role.converted(given, kinds)
-    values, problems = _role.converted({**given, **({_BINDINGS_PATH: chosen} if chosen else {})}, kinds)
-    if _BINDINGS_URL in given:
-        problems.append(f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two")
-    elif "bindings_path" in values or not chosen:
-        sources = node.given(["ansible_inventory_sources"]).get("ansible_inventory_sources", [])
-        problems += _role.place_problems(values.get("bindings_path"), _host(node), sources)
-    return values, [*problems, *_role.report_problems(values)]
-
-
-def _host(node: ControlNode) -> str:
-    return str(node.variables["inventory_hostname"])
-
-
-def _refuse(problems: list[str]) -> None:
-    if problems:
-        raise RoleError(problems)
+def _hold(node: ControlNode, values: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    return node.run("sendclean.email.smtp_users", {**_role.connection_of(values), **options, "include_passwords": False})

@@ -17,9 +17,9 @@ import time
 from collections.abc import Iterator
 
 from ansible import constants
-from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.sendclean.email.plugins.module_utils._progress import CHANNEL, Progress, nothing_told
+from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import output_setting
 
 # Between two lines, and before the first.
 SECONDS = 15.0
@@ -33,7 +33,8 @@ def progress_shown(host: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         # Where no file can be, as on a full disk, there are no lines.
         with contextlib.suppress(OSError):
-            if not _is_quiet():
+            # Who wants to see nothing of tasks that are in order wants nothing of this either: so Ansible is told to be quiet.
+            if output_setting("display_ok_hosts") is not False:
                 stack.enter_context(_watched(host))
         yield
 
@@ -71,15 +72,3 @@ def _watch(handle: int, host: str, ended: threading.Event) -> None:
         if line and looks % _LOOKS == 0:
             # Not to standard output: a callback may write JSON there, and Ansible leaves it in a buffer where it is a pipe.
             Display().display(line, stderr=True)
-
-
-def _is_quiet() -> bool:
-    """Say whether the user wants to see nothing of tasks that are in order, which is how Ansible is told to be quiet."""
-    try:
-        shown = constants.config.get_config_value(
-            "display_ok_hosts", plugin_type="callback", plugin_name=constants.DEFAULT_STDOUT_CALLBACK
-        )
-    except (AnsibleError, KeyError):
-        # A callback without this setting.
-        return False
-    return not shown

@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import filecmp
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from integration.browser import chromium
+from integration.database import PASSWORD, Database, served_with_passwords
 from integration.project import OWNER_ID, TOKEN, Project, new_project
+from postgres import Postgres, missing
 from selenium import webdriver
 from simulator import RunningServer, Service, serve
 
@@ -57,3 +60,25 @@ def server(service: Service) -> Iterator[RunningServer]:
 def project(tmp_path: Path, service: Service, server: RunningServer) -> Project:
     """A project for that account."""
     return new_project(tmp_path, service, server)
+
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[Postgres]:
+    """A PostgreSQL, where one can be started."""
+    if reason := missing():
+        pytest.skip(reason)
+    with served_with_passwords() as server:
+        yield server
+
+
+@pytest.fixture
+def database(database_server: Postgres, project: Project) -> Database:
+    """An empty table; the password of its role is in the environment, and must be shown nowhere."""
+    database = Database(database_server, f"bindings_{next(_NUMBERS)}")
+    database.make_table()
+    project.environment["PGPASSWORD"] = PASSWORD
+    project.service.secrets.add(PASSWORD)
+    return database

@@ -7,17 +7,19 @@
 A yaml block whose first line is a comment with a path is a file, and is written there; one without is a playbook, and is
 run: in check mode and, where that would change something, really, and really again, which must change nothing. In a console
 block the tools that work on the project are run, and the lines below them, up to a line of dots, must come out in that
-order; files are copied and removed; of make the target must exist, and pytest must find tests.
+order; files are copied and removed; of make the target must exist, and pytest must find tests. What an sql block says is said
+to a server.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from integration.project import VERBOSE, Project, Run
@@ -48,17 +50,19 @@ def blocks(document: Path) -> Iterator[tuple[str, str]]:
         yield match[1], match[2]
 
 
-def follow(project: Project, document: Path) -> list[Run]:
-    """Do what a document says, and return what came of its commands on the project."""
+def follow(project: Project, document: Path, say: Callable[[str], object] | None = None) -> list[Run]:
+    """Do what a document says, and return what came of its commands on the project. ``say`` says SQL to a server."""
     runs = []
     for language, text in blocks(document):
         if language == "yaml":
             runs += _follow_playbook(project, text)
         elif language == "console":
             runs += _follow_console(project, text)
+        elif language == "sql" and say:
+            say(text)
         else:
-            # Excerpts and drawings. Anything else would go untested.
-            assert language in ("json", "text")
+            # Excerpts and drawings, and programs that test_drift.py runs. Anything else would go untested.
+            assert language in ("json", "text") or (language in ("python", "sh") and "drift" in text)
     return runs
 
 
@@ -99,8 +103,9 @@ def _follow_console(project: Project, text: str) -> Iterator[Run]:
                 # Each search goes on where the one before has stopped.
                 assert line == "..." or any(line in shown for shown in printed), f"{command} printed no {line!r}:\n{run.output}"
             yield run
-        elif tool in ("cp", "rm"):
-            subprocess.run(shlex.split(command), cwd=project.folder, check=True)
+        elif tool in ("cp", "rm", "pg_dump", "psql"):
+            environment = {**os.environ, **project.environment}
+            subprocess.run(shlex.split(command), cwd=project.folder, env=environment, check=True)
         elif tool == "ansible-builder":
             # An image needs a container engine: up to there. What is carried into it has to be there.
             (artifact,) = (ROOT / ".build" / "artifact").glob("*.tar.gz")

@@ -40,6 +40,28 @@ NO_CREDENTIALS = {"SENDCLEAN_OWNER_ID": None, "SENDCLEAN_TOKEN": None}
 VERBOSE = {"ANSIBLE_VERBOSITY": "4", "ANSIBLE_DIFF_ALWAYS": "1", "ANSIBLE_INJECT_INVOCATION": "1"}
 
 
+# A callback whose output is for programs: a line of JSON for each task that went well, whether it has changed something.
+AS_JSON = '''
+DOCUMENTATION = """
+name: as_json
+type: stdout
+short_description: Nothing but JSON
+description: The same.
+"""
+import json
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "as_json"
+
+    def v2_runner_on_ok(self, result):
+        values = getattr(result, "result", None) or result._result
+        self._display.display(json.dumps({result._host.name: values["changed"]}))
+'''
+
+
 @dataclass(frozen=True)
 class Run:
     """What came of a command."""

@@ -15,8 +15,10 @@ from integration.guides import ACCOUNTS, ROOT, follow
 from integration.project import NO_CREDENTIALS, OWNER_ID, TOKEN, VERBOSE, Project
 from simulator import Service
 
-# Followed by test_doctor.py, test_postfix.py, test_recovery.py and test_role.py, which look at what came of it.
+# Followed by test_database_guide.py, test_doctor.py,
+# test_postfix.py, test_recovery.py and test_role.py, which look at what came of it.
 ELSEWHERE = {
+    ROOT / "docs" / "bindings-in-postgresql.md",
     ROOT / "docs" / "credentials-on-a-postfix-relay.md",
     ROOT / "docs" / "doctor.md",
     ROOT / "docs" / "when-the-bindings-file-is-lost.md",
@@ -28,6 +30,7 @@ PLUGINS = [path for kind in ("modules", "lookup") for path in sorted((ROOT / "pl
 
 # The names that the documents use for users created by hand.
 BY_HAND = ("smtp12345", "smtp67890")
+EXAMPLES_DATABASE = "postgresql://sendclean@db.example.com/sendclean?sslmode=verify-full"
 
 
 def create_by_hand(project: Project, service: Service, *names: str) -> None:
@@ -51,7 +54,7 @@ def test_a_document_can_be_followed(document: Path, project: Project, service: S
 
 
 @pytest.mark.parametrize("module", PLUGINS, ids=lambda module: f"{module.parent.name}-{module.stem}")
-def test_the_examples_of_a_plugin_run(module: Path, project: Project, service: Service) -> None:
+def test_the_examples_of_a_plugin_run(module: Path, project: Project, service: Service, request: pytest.FixtureRequest) -> None:
     """In check mode, really, and again, which changes only what the examples themselves change back and forth."""
     create_by_hand(project, service, *BY_HAND)
     leaked = service.users(OWNER_ID)[0].smtp_password
@@ -62,6 +65,8 @@ def test_the_examples_of_a_plugin_run(module: Path, project: Project, service: S
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "EXAMPLES"
     )
     project.have_vault_password()
+    if EXAMPLES_DATABASE in examples:
+        examples = examples.replace(EXAMPLES_DATABASE, request.getfixturevalue("database").url)
     project.write("examples.yml", examples)
     credentials = {"owner_id": OWNER_ID, "token": "{{ sendclean_token }}"}
     billing = {"sendclean.email.smtp_user": {"alias": "billing", "total_limit": 10000, "hourly_limit": 500, **credentials}}

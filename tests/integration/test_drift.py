@@ -6,15 +6,21 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import os
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.project import NO_CREDENTIALS, OWNER_ID, Project, Run
-from simulator import Service, Settings
+import yaml
+from integration.guides import ROOT, blocks
+from integration.project import AS_JSON, NO_CREDENTIALS, Project, Run
+from simulator import Service
 from unit.plugins.helpers import snapshot
 
 DRIFT = "ansible-playbook -i inventory sendclean.email.drift"
@@ -102,7 +108,8 @@ def test_what_drifted_and_what_failed_is_told_and_stops_nobody(team: Project, se
     ]
     assert run.counts("failed") == {"development": 0, "localhost": 0, "production": 1, "staging": 1}
     assert run.failures["staging"] == [
-        "is not as its list says: billing (updated), shop (enabled). Run sendclean.email.enforce, which does so, or change the list"
+        "is not as its list says: billing (updated), shop (enabled). "
+        "Run sendclean.email.enforce, which does so, or change the list"
     ]
     assert "Token MissMatch" in run.failures["production"][0]
     # The table is the last thing before the recap.
@@ -135,13 +142,9 @@ def test_nobody_has_claimed_is_no_drift(team: Project, service: Service) -> None
 @pytest.mark.parametrize(
     "arguments",
     [
-        "-e check_mode=false",
-        "-e ansible_check_mode=false -e smtp_users_check_mode=false",
-        """-e '{"check_mode": false, "ansible_check_mode": false, "_ansible_check_mode": false}'""",
-        "--check",
-        "--diff -vvv",
-        "-e ansible_connection=ssh -e ansible_become=true -b",
-        "-f 1",
+        "",
+        """-e '{"check_mode": false, "ansible_check_mode": false, "_ansible_check_mode": false}' --diff -vvv""",
+        "--check -e ansible_connection=ssh -e ansible_become=true -b -f 1",
     ],
 )
 def test_nothing_is_written_whatever_the_command_line_says(team: Project, service: Service, arguments: str) -> None:
@@ -165,9 +168,11 @@ def test_nor_what_a_play_of_ones_own_says(team: Project, service: Service, where
         task = {"name": "Look", "sendclean.email._smtp_users": {"step": "drift"}, "check_mode": False, "vars": values}
     team.write_play("own.yml", task, check_mode=False)
     service.clear_log()
-    run = team.run("ansible-playbook -i inventory own.yml")
+    run = team.run(f"ansible-playbook -i inventory own.yml -e smtp_users_overview_path={team.folder}/drift.md")
     assert {entry.call for entry in service.log} == {"listSmtp"}
-    assert where == "step" or run.returncode == 2
+    if where != "step":
+        assert run.returncode == 2
+        assert (team.folder / "drift.md").read_text(encoding="utf-8").startswith("# Plan for all accounts")
 
 
 def test_credentials_that_are_not_in_force_are_drift(team: Project, service: Service) -> None:
@@ -238,15 +243,15 @@ def test_no_account_at_all_is_a_failure(project: Project, arguments: str) -> Non
 @pytest.mark.parametrize(
     "environment",
     [
-        {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "no"},
-        {"ANSIBLE_DISPLAY_OK_HOSTS": "no"},
-        {"ANSIBLE_STDOUT_CALLBACK": "minimal"},
+        {
+            "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "no",
+            "ANSIBLE_DISPLAY_OK_HOSTS": "no",
+            "ANSIBLE_DISPLAY_FAILED_STDERR": "yes",
+            "ANSIBLE_ANY_ERRORS_FATAL": "yes",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
+        },
+        {"ANSIBLE_STDOUT_CALLBACK": "minimal", "ANSIBLE_STRATEGY": "free"},
         {"ANSIBLE_STDOUT_CALLBACK": "oneline"},
-        {"ANSIBLE_DISPLAY_FAILED_STDERR": "yes"},
-        {"ANSIBLE_STRATEGY": "free"},
-        {"ANSIBLE_ANY_ERRORS_FATAL": "yes"},
-        {"ANSIBLE_FORKS": "1"},
-        {"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
     ],
     ids=str,
 )
@@ -257,6 +262,16 @@ def test_under_other_settings(team: Project, service: Service, environment: dict
     assert len(table(run)) == 5
 
 
+def test_what_is_for_programs_has_no_table_in_it(team: Project) -> None:
+    team.write("callback_plugins/as_json.py", AS_JSON)
+    command = [Path(sys.executable).parent / "ansible-playbook", *DRIFT.split()[1:]]
+    places = {"ANSIBLE_CALLBACK_PLUGINS": str(team.folder / "callback_plugins")}
+    environment = {**team.environment, **places, "ANSIBLE_STDOUT_CALLBACK": "as_json"}
+    run = subprocess.run(command, cwd=team.folder, env=environment, capture_output=True, text=True, check=True)
+    assert [json.loads(line) for line in run.stdout.splitlines()]
+    assert "3 accounts: 3 in order." in run.stderr
+
+
 def test_in_batches_each_shows_what_is_known(team: Project, service: Service) -> None:
     """In a play of one's own. What comes later is not called unreached."""
     task = {"name": "Look", "ansible.builtin.include_role": {"name": "sendclean.email.smtp_users", "tasks_from": "drift"}}
@@ -265,3 +280,78 @@ def test_in_batches_each_shows_what_is_known(team: Project, service: Service) ->
     assert "2 accounts: 2 in order." in run.output
     assert "3 accounts: 3 in order." in run.output
     assert "not reached" not in run.output
+
+
+# ---- on a schedule ---------------------------------------------------------------------------------------------------
+
+GUIDE = list(blocks(ROOT / "docs" / "check-mode-and-drift.md"))
+RECIPES = dict(GUIDE)
+(JOB,) = [yaml.safe_load(text)["drift"] for _language, text in GUIDE if "gitlab-ci" in text]
+
+
+@pytest.fixture
+def scheduled(team: Project) -> Project:
+    """What the guide tells to write, and a mail program that keeps what it was given."""
+    team.write("drift-message.py", RECIPES["python"])
+    team.write("drift.sh", RECIPES["sh"])
+    (team.folder / "accounts.yml").symlink_to("inventory/hosts.yml")
+    (team.folder / "host_vars").symlink_to("inventory/host_vars")
+    team.write("bin/mail", '#!/bin/sh\n(echo "$@"; cat) > mail.txt\n')
+    for program in ("drift.sh", "bin/mail"):
+        (team.folder / program).chmod(0o755)
+    team.environment["PATH"] = f"{team.folder}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return team
+
+
+def shell(project: Project, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {**project.environment, **environment}
+    return subprocess.run(["sh", "-c", script], cwd=project.folder, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_the_script_for_cron(scheduled: Project, service: Service) -> None:
+    mail = scheduled.folder / "mail.txt"
+    assert shell(scheduled, "./drift.sh").returncode == 0
+    assert not mail.exists()
+    by_hand(service, "staging", hourly_limit=9999)
+    change(scheduled, production={"smtp_users_token": "a wrong one"})
+    run = shell(scheduled, "cd / && " + str(scheduled.folder / "drift.sh"))
+    assert run.stdout + run.stderr == ""
+    about, *lines = mail.read_text(encoding="utf-8").splitlines()
+    assert about == "-s SMTP users have drifted team@example.com"
+    assert lines[0].startswith("production is failed: SendClean answered listSmtp with an error: Token MissMatch")
+    assert lines[1:] == ["staging has drifted, a run would have 0 created, 1 changed, 0 disabled."]
+    # A run that ends before it can compare anybody does not tell what another one has found.
+    scheduled.write("inventory/hosts.yml", "sendclean_accounts: {}")
+    shell(scheduled, "./drift.sh")
+    assert mail.read_text(encoding="utf-8").splitlines()[1:] == [
+        "The run ended before it had compared the accounts: see its output"
+    ]
+
+
+def test_the_job_for_gitlab(scheduled: Project, service: Service) -> None:
+    said: list[Any] = []
+
+    class Chat(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Chat) as chat:
+        threading.Thread(target=chat.serve_forever, daemon=True).start()
+        given = {"CI_PROJECT_DIR": str(scheduled.folder), "CHAT_URL": f"http://127.0.0.1:{chat.server_port}/"}
+        given["no_proxy"] = "127.0.0.1"
+
+        def job() -> str:
+            done = shell(scheduled, "\n".join(["set -e", *JOB["script"]]), **given)
+            status = "failed" if done.returncode else "success"
+            after = shell(scheduled, "\n".join(JOB["after_script"]), **given, CI_JOB_STATUS=status)
+            assert after.returncode == 0, after.stderr
+            return status
+
+        assert (job(), said) == ("success", [])
+        by_hand(service, "staging", hourly_limit=9999)
+        assert job() == "failed"
+        chat.shutdown()
+    assert said == [{"text": "staging has drifted, a run would have 0 created, 1 changed, 0 disabled."}]
+    assert (scheduled.folder / JOB["artifacts"]["paths"][0]).exists()

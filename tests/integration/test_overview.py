@@ -7,6 +7,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,11 @@ import yaml
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import overview as render
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import row_of, rows
 from integration.browser import SURROUNDINGS, can_be_read, width_of
+from integration.guides import ROOT
 from integration.project import OWNER_ID, TOKEN, Project, Run, new_project
 from selenium import webdriver
 from simulator import Service, serve
+from unit.plugins.plugin_utils.pages import validate
 
 LIMITS = {"total_limit": 1000, "hourly_limit": 100}
 NOWHERE = {"smtp_users_api_url": "http://127.0.0.1:9/v1.0", "smtp_users_timeout": 1, "smtp_users_retry_timeout": 1}
@@ -124,6 +129,19 @@ def test_a_play_that_ends_early_has_written_it(keywords: dict[str, Any], project
     hosts = {"hosts": "all,!nolist"}
     own_play(project, **keywords, **hosts)
     assert states(project) == {host: state for host, state in FOUND.items() if host != "nolist"}
+
+
+def test_who_knows_less_writes_first_with_the_strategy_free(project: Project) -> None:
+    """One host is slow in writing, and meanwhile another one is done: what that one knows has to stay."""
+    pythons = {"alright": ("AnsiballZ_copy", 5), "differs": ("AnsiballZ_smtp_users", 2)}
+    for host, (module, seconds) in pythons.items():
+        wait = f'case "$*" in *{module}*) sleep {seconds};; esac'
+        project.write(host, f'#!/bin/sh\n{wait}\nexec {sys.executable} "$@"\n')
+        (project.folder / host).chmod(0o755)
+    slow = ["-e", json.dumps({"smtp_users_report_path": "", "sendclean_python": "{{ inventory_dir }}/{{ inventory_hostname }}"})]
+    command = f"{ENFORCE} --check --limit alright,differs {shlex.join(slow)}"
+    project.run(command, ANSIBLE_STRATEGY="free", ANSIBLE_FORKS="5").succeeded()
+    assert states(project) == {"differs": "to_change", "alright": "in_order"}
 
 
 def test_who_fails_or_is_unreachable_before_the_role_is_in_it(project: Project) -> None:
@@ -234,3 +252,17 @@ def test_a_link_leads_to_the_page_of_the_account(page: Path, browser: webdriver.
     browser.get(page.as_uri())
     browser.find_element("link text", "account-31").click()
     assert browser.title == "31"
+
+
+def test_what_is_written_is_as_the_schemas_say(project: Project) -> None:
+    """Of runs, and what the documentation shows."""
+    project.run(f"{ENFORCE} --check -e kind=json --limit '!nolist'")
+    validate((project.folder / "overview.json").read_text(encoding="utf-8"), "overview")
+    pages = {
+        path.stem: validate(path.read_text(encoding="utf-8"), "report") for path in (project.folder / "pages").glob("*.json")
+    }
+    assert {host: page["state"] for host, page in pages.items()} == {host: FOUND[host] for host in FOUND if host != "nolist"}
+    assert pages["differs"]["changes"][0]["after"]["alias"] == "billing"
+    said = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", said, re.DOTALL | re.MULTILINE)
+    validate(shown, "overview")

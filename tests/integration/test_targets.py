@@ -15,9 +15,16 @@ from integration.project import VERBOSE, Project
 TARGETS = Path(__file__).parent / "targets"
 
 
+@pytest.fixture(params=["bindings_path", "bindings_url"])
+def bindings(request: pytest.FixtureRequest, project: Project) -> dict[str, str]:
+    """The option that says where the bindings are, in a file and in a database."""
+    option = request.param
+    return {option: str(project.bindings) if option == "bindings_path" else request.getfixturevalue("database").url}
+
+
 @pytest.mark.parametrize("target", sorted(folder.name for folder in TARGETS.iterdir() if not folder.name.startswith("setup_")))
-def test_target(target: str, project: Project) -> None:
-    play = {"hosts": "all", "gather_facts": False, "roles": [target]}
+def test_target(target: str, project: Project, bindings: dict[str, str]) -> None:
+    play = {"hosts": "all", "gather_facts": False, "roles": [target], "vars": {"bindings": bindings}}
     project.have_vault_password()
     project.write("target.yml", yaml.safe_dump([play]))
     project.run("ansible-playbook -i inventory target.yml", ANSIBLE_ROLES_PATH=str(TARGETS), **VERBOSE).succeeded()

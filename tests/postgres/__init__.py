@@ -22,6 +22,7 @@ from typing import Any
 # The servers refuse to run as root.
 _AS_NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 DATABASE = "sendclean"
+_BOUNCER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 
 
 def missing() -> str | None:
@@ -29,6 +30,11 @@ def missing() -> str | None:
     if importlib.util.find_spec("psycopg") is None:
         return "psycopg is not installed"
     return None if _binary("initdb") else "PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql"
+
+
+def missing_bouncer() -> str | None:
+    """Return why there can be no PgBouncer here; None where there can."""
+    return None if shutil.which(_BOUNCER) else "PgBouncer is not installed"
 
 
 def _binary(name: str) -> str | None:
@@ -92,6 +98,11 @@ class Postgres:
             cursor = connection.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
+    def psql(self, script: str, folder: Path, database: str = DATABASE) -> str:
+        """Run a script as the superuser, in a folder, up to its first error, and return what it prints."""
+        command = [_need("psql"), "--no-psqlrc", "--set=ON_ERROR_STOP=1", self.url.replace(DATABASE, database)]
+        return subprocess.run(command, input=script, cwd=folder, stdout=subprocess.PIPE, text=True, check=True).stdout
+
     def make_table(self, url: str = "postgresql://") -> None:
         """Make the table that a URL names, as its documentation says."""
         from ansible_collections.sendclean.email.plugins.module_utils import _sql
@@ -146,7 +157,7 @@ ignore_startup_parameters = extra_float_digits
     configuration = server.folder / f"pgbouncer-{port}.ini"
     configuration.write_text(settings.replace("* =", f"{DATABASE} = user=postgres dbname={DATABASE}"), encoding="utf-8")
     configuration.chmod(0o644)
-    command = [*(_AS_NOBODY if os.geteuid() == 0 else []), shutil.which("pgbouncer") or "/usr/sbin/pgbouncer", "-q"]
+    command = [*(_AS_NOBODY if os.geteuid() == 0 else []), _BOUNCER, "-q"]
     process = subprocess.Popen([*command, str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20

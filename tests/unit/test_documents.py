@@ -120,7 +120,7 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
     [
         ("requests", {"_client"}),
         ("psycopg", {"_postgres"}),
-        ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "action", "lookup"}),
+        ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "_watch", "action", "lookup"}),
         ("yaml", {"_credentials"}),
         ("fcntl", {"_files"}),
         (
@@ -134,10 +134,12 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
                 "_module",
                 "_options",
                 "_postgres",
+                "_progress",
                 "_role",
                 "_steps",
-                "lookup",
-            },
+                "_variables",
+            }
+            | {"_watch", "lookup"},
         ),
     ],
 )

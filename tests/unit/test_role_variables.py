@@ -113,6 +113,7 @@ def test_what_a_variable_is_stands_in_one_place() -> None:
         "main": _role.MAIN,
         "export": {**_role.ACCOUNT, **_role.EXPORT},
         "doctor": _role.MAIN,
+        "drift": _role.MAIN,
         "rotate": _role.ROTATE,
         "recover": {**_role.ACCOUNT, **_role.RECOVER},
         "acknowledge": {**_role.ACCOUNT, **_role.ACKNOWLEDGE},

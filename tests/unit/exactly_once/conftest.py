@@ -7,17 +7,21 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from postgres import missing
+from postgres import served as serve_database
 from simulator import RunningServer, Service, serve
 from simulator.wire import wired
 
 if TYPE_CHECKING:
     # Imports the code under test: not before tests/conftest.py, configured, has staged it.
     from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
+    from unit.exactly_once.kept import InDatabase, Kept
     from unit.exactly_once.playground import Account
+    from unit.exactly_once.trials import Trial
 
 
 @pytest.fixture(scope="session")
@@ -30,16 +34,55 @@ def served() -> Iterator[tuple[Service, RunningServer]]:
         yield service, server
 
 
+@pytest.fixture(scope="session")
+def database() -> Iterator[InDatabase]:
+    """A database server for all tests of this process, with two tables. Its own power does not fail."""
+    from unit.exactly_once.kept import InDatabase
+
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    with serve_database("fsync=off") as server:
+        server.make_table()
+        server.make_table("postgresql://?sendclean_table=theirs")
+        kept = InDatabase(server)
+        yield kept
+        kept.close()
+
+
 @pytest.fixture
-def account(served: tuple[Service, RunningServer], tmp_path: pathlib.Path) -> Account:
-    """An account without users, and no bindings file yet."""
+def stores(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Callable[[str], Kept]:
+    """stores(name) is an empty place for bindings."""
+    from unit.exactly_once.kept import InFile
+
+    def named(store: str) -> Kept:
+        if store == "file":
+            return InFile(tmp_path / "bindings")
+        kept: Kept = request.getfixturevalue("database")
+        kept.empty()
+        return kept
+
+    return named
+
+
+@pytest.fixture(params=["file", "database"])
+def account(request: pytest.FixtureRequest, served: tuple[Service, RunningServer], stores: Callable[[str], Kept]) -> Account:
+    """An account without users, and no bindings yet, in each store."""
     from unit.exactly_once.playground import Account
 
     service, server = served
     service.reset()
-    folder = tmp_path / "bindings"
-    folder.mkdir()
-    return Account(service, server.base_url, folder)
+    return Account(service, server.base_url, stores(request.param))
+
+
+@pytest.fixture
+def trial(account: Account, tmp_path: pathlib.Path) -> Iterator[Trial]:
+    """Runs that end with the test."""
+    from unit.exactly_once.trials import Trial
+
+    trial = Trial(account, tmp_path / "runs")
+    yield trial
+    trial.end()
 
 
 @pytest.fixture

@@ -14,25 +14,27 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ansible_collections.sendclean.email.plugins.module_utils import _files
+from ansible_collections.sendclean.email.plugins.module_utils import _files, _postgres
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import COLLECTION, run_main
-from unit.exactly_once.playground import Result, Steps
+from unit.exactly_once.kept import Result, steps_of
+from unit.exactly_once.sabotage import CHANGES
+from unit.exactly_once.steps import NEVER
 
 # A server process that has imported all this, and that has no threads, forks one process for each run.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _MODULES = ("smtp_user", "smtp_users", "smtp_password_reset", "smtp_user_rotate")
 _CONTEXT.set_forkserver_preload([__name__, *(f"{COLLECTION}.plugins.modules.{name}" for name in _MODULES)])
 
-# Point numbers that no run comes to.
-NEVER = 10**9
-
 
 class Process:
-    """One run of a module. ``signal_at`` is the number of the point at which it sends itself ``signal_number``."""
+    """One run of a module. ``signal_at`` is the point at which it sends itself ``signal_number``, ``under`` names changes to
+    the code under test that it runs with.
+    """
 
     def __init__(
         self,
@@ -40,15 +42,16 @@ class Process:
         module: str,
         options: Result,
         *,
-        signal_at: int = NEVER,
+        signal_at: int | str = NEVER,
         signal_number: int = 0,
         start: Any = None,
         cwd: Path | None = None,
         lock_timeout: float = _files.LOCK_TIMEOUT,
+        under: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        arguments = (str(folder), module, options, signal_at, signal_number, start, str(cwd or folder), lock_timeout)
+        arguments = (str(folder), module, options, signal_at, signal_number, start, str(cwd or folder), lock_timeout, under)
         self._process = _CONTEXT.Process(target=_run, args=arguments)
         # The server looks for what to import before it has been told this process's path.
         with mock.patch.dict(os.environ, {"PYTHONPATH": os.pathsep.join(sys.path)}):
@@ -71,10 +74,10 @@ class Process:
         trace = self._folder / "points"
         return trace.read_text().splitlines() if trace.exists() else []
 
-    def wait_for(self, point: str) -> None:
-        """Return once it has come to a point."""
+    def wait_for(self, point: str, times: int = 1) -> None:
+        """Return once it has come to a point, as often as ``times`` says."""
         deadline = time.monotonic() + 60
-        while point not in self.points():
+        while self.points().count(point) < times:
             assert time.monotonic() < deadline, self.points()
             time.sleep(0.005)
 
@@ -100,11 +103,12 @@ def _run(
     folder: str,
     module: str,
     options: Result,
-    signal_at: int,
+    signal_at: int | str,
     signal_number: int,
     start: Any,
     cwd: str,
     lock_timeout: float,
+    under: Sequence[str],
 ) -> None:
     """Be the process."""
     os.chdir(cwd)
@@ -113,8 +117,8 @@ def _run(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signals = [signal_number]
     trace = os.open(os.path.join(folder, "points"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    steps = Steps(
-        Path(options["bindings_path"]).resolve().parent,
+    steps = steps_of(
+        options,
         signal_at,
         end=lambda label: os.kill(os.getpid(), signals.pop()) if signals else None,
         passed=lambda label: os.write(trace, f"{label}\n".encode()),
@@ -123,6 +127,9 @@ def _run(
         stderr = stack.enter_context(open(os.path.join(folder, "stderr"), "w", encoding="utf-8"))
         os.dup2(stderr.fileno(), 2)
         stack.enter_context(mock.patch.object(inspect.unwrap(_files.DurableFile.lock), "__defaults__", ("", lock_timeout)))
+        stack.enter_context(mock.patch.object(_postgres, "LOCK_TIMEOUT", lock_timeout))
+        for change in under:
+            stack.enter_context(CHANGES[change]())
         stack.enter_context(steps.watched())
         if start is not None:
             start.wait(60)

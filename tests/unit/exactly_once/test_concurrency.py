@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from simulator import Settings
-from unit.exactly_once.playground import Account, Result
+from unit.exactly_once.kept import Result
+from unit.exactly_once.playground import Account
 from unit.exactly_once.processes import Process, barrier
 
 FORKS = 12
@@ -65,12 +66,13 @@ def test_forks_on_aliases_of_their_own_make_a_user_each(account: Account, tmp_pa
     assert len(account.users()) == FORKS
 
 
+@pytest.mark.parametrize("account", ["file"], indirect=True)
 def test_control_nodes_that_name_the_file_differently_share_it(account: Account, tmp_path: Path) -> None:
     """A relative path from the file's own folder, and a symbolic link that stands elsewhere."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "link.json").symlink_to(account.path)
-    nodes: list[tuple[str, Path]] = [(account.path.name, account.path.parent), ("link.json", elsewhere)] * (FORKS // 2)
+    (elsewhere / "link.json").symlink_to(account.kept.path)
+    nodes: list[tuple[str, Path]] = [(account.kept.path.name, account.kept.path.parent), ("link.json", elsewhere)] * (FORKS // 2)
     results = at_once(
         account, tmp_path / "runs", [{"bindings_path": path} for path, unused in nodes], [folder for unused, folder in nodes]
     )
@@ -81,6 +83,14 @@ def test_control_nodes_that_name_the_file_differently_share_it(account: Account,
     assert [entry.name for entry in elsewhere.iterdir()] == ["link.json"]
 
 
+@pytest.mark.parametrize("account", ["database"], indirect=True)
+def test_control_nodes_that_name_the_table_differently_share_its_locks(account: Account, tmp_path: Path) -> None:
+    results = at_once(account, tmp_path / "runs", account.kept.spellings() * (FORKS // 2))
+    (user,) = account.users()
+    assert changed(results) == 1
+    assert account.aliases() == {"billing": user.smtp_user_name}
+
+
 @pytest.fixture
 def holder(account: Account, tmp_path: Path) -> Any:
     """A run that stands still with the lock in its hand, its user made and not yet bound."""
@@ -88,7 +98,7 @@ def holder(account: Account, tmp_path: Path) -> Any:
     model = Process(tmp_path / "model", "smtp_user", options)
     assert model.result()["changed"]
     account.service.reset()
-    account.path.unlink()
+    account.kept.lose()
     at = model.points().index("after addSmtp") + 1
     process = Process(tmp_path / "holder", "smtp_user", options, signal_at=at, signal_number=signal.SIGSTOP)
     process.wait_for("after addSmtp")
@@ -101,8 +111,7 @@ def test_waiting_for_a_live_lock_ends_in_a_clear_message(account: Account, tmp_p
     waiter = Process(tmp_path / "waiter", "smtp_user", {**account.options, **CREATION}, lock_timeout=0.3)
     result = waiter.result()
     assert result["failed"]
-    (lock,) = account.path.parent.glob("bindings.json.?*.lock")
-    assert result["msg"].startswith(f"Another process has held the lock {lock} of bindings_path for 0.3 s.")
+    assert result["msg"].startswith(account.kept.held)
     assert account.calls() == before
     holder.send(signal.SIGCONT)
     assert holder.result()["changed"] is True
@@ -114,7 +123,7 @@ def test_waiting_for_a_live_lock_ends_in_a_clear_message(account: Account, tmp_p
 def test_a_waiter_goes_on_when_the_holder_ends(account: Account, tmp_path: Path, holder: Process, number: signal.Signals) -> None:
     """If the holder was killed, its creation is settled by the waiter; no lock has to be removed by hand."""
     waiter = Process(tmp_path / "waiter", "smtp_user", {**account.options, **CREATION})
-    waiter.wait_for("before open lock of the account")
+    waiter.wait_for(account.kept.waits_at)
     holder.send(number)
     assert waiter.result()["changed"] is (number == signal.SIGKILL)
     (user,) = account.users()

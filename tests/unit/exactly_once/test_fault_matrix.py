@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
 from simulator import FAULT_KINDS, Settings
-from unit.exactly_once.playground import OWNER, TIMEOUT, Account, Result
+from unit.exactly_once.kept import Result
+from unit.exactly_once.playground import OWNER, TIMEOUT, Account
 
 FOREVER = 1000
 # As the published description has answers.
@@ -147,7 +148,7 @@ def test_every_call_survives_every_fault(
     third = target.task(account)
     assert third["changed"] is False
     assert account.calls() == {"listSmtp": 1}
-    assert not account.left_behind()
+    assert not account.kept.left_behind()
 
 
 def holds_whatever_the_fault(account: Account, target: Target, first: Result) -> None:

@@ -9,9 +9,9 @@ SENDCLEAN_SEQUENCES says how many to run, 1,200 if it is not set. A failure is p
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +19,12 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 from simulator import FAULT_KINDS, Settings
-from unit.exactly_once.playground import OWNER, Result
+from unit.exactly_once.kept import InFile, Kept, Result
+from unit.exactly_once.playground import OWNER
 from unit.exactly_once.world import LAG, NO_TROUBLE, OUTCOMES, World
 
-PARTS = 4
+# In how many parts, and which share of the histories each store has: a statement to a server takes its time.
+SHARES = {"file": (4, 5 / 6), "database": (2, 1 / 6)}
 ALIASES = ["billing", "shop", "news", "alerts"]
 LIMITS = [(100, 10), (200, 20)]
 # Faults in which the service answers with what is not true; the fault matrix has them.
@@ -47,7 +49,8 @@ def troubles(draw: st.DrawFn, *calls: str) -> dict[str, Any]:
 
 FOR_PEOPLE = ("users could be it", "has other limits", "nobody is created", "of renamed_from to", "remove the binding")
 
-NODES = st.sampled_from(["bindings/bindings.json", "link.json"])
+# Which of the two spellings of the place a task has.
+NODES = st.sampled_from([0, 1])
 ALIAS = st.sampled_from(ALIASES)
 LIMIT = st.sampled_from(LIMITS)
 PICK = st.integers(0, 9)
@@ -67,7 +70,7 @@ class Histories(World):
         renamed_from=st.one_of(st.none(), st.none(), st.none(), ALIAS),
     )
     def present(
-        self, alias: str, limits: tuple[int, int] | None, trouble: Result, node: str, again: bool, renamed_from: str | None
+        self, alias: str, limits: tuple[int, int] | None, trouble: Result, node: int, again: bool, renamed_from: str | None
     ) -> None:
         options: Result = {"alias": alias}
         if limits:
@@ -84,11 +87,11 @@ class Histories(World):
             assert any(words in result["msg"] for words in FOR_PEOPLE), result["msg"]
 
     @rule(alias=ALIAS, trouble=troubles("editSmtp"), node=NODES)
-    def absent(self, alias: str, trouble: Result, node: str) -> None:
+    def absent(self, alias: str, trouble: Result, node: int) -> None:
         self.task("smtp_user", {"alias": alias, "state": "absent"}, trouble, node)
 
     @rule(alias=ALIAS, pick=PICK, trouble=troubles("editSmtp"), node=NODES)
-    def adopt(self, alias: str, pick: int, trouble: Result, node: str) -> None:
+    def adopt(self, alias: str, pick: int, trouble: Result, node: int) -> None:
         """The right user, one that has another alias, or one that does not exist."""
         names = [*self.known(), "smtp0"]
         name = names[pick % len(names)]
@@ -104,7 +107,7 @@ class Histories(World):
         """Without an alias and without the file's help."""
         names = self.known()
         options = {"smtp_user_name": names[pick % len(names)], "state": state, "hourly_limit": limits[1]}
-        self.task("smtp_user", options, trouble, "bindings/bindings.json")
+        self.task("smtp_user", options, trouble)
 
     @precondition(lambda self: self.account.aliases())
     @rule(
@@ -113,7 +116,7 @@ class Histories(World):
         trouble=troubles("resetSmtpPassword"),
         node=NODES,
     )
-    def reset(self, pick: int, guard: str, trouble: Result, node: str) -> None:
+    def reset(self, pick: int, guard: str, trouble: Result, node: int) -> None:
         aliases = self.account.aliases()
         alias = sorted(aliases)[pick % len(aliases)]
         users = {user.smtp_user_name: user for user in self.account.users()}
@@ -127,7 +130,7 @@ class Histories(World):
         self.task("smtp_password_reset", options, trouble, node)
 
     @rule(present=st.sets(ALIAS, min_size=1), trouble=troubles("editSmtp"), node=NODES)
-    def purge(self, present: set[str], trouble: Result, node: str) -> None:
+    def purge(self, present: set[str], trouble: Result, node: int) -> None:
         """Hold the account to some aliases, and purge."""
         bound = self.account.aliases()
         users = [{"alias": alias} for alias in sorted(present & bound.keys())]
@@ -135,20 +138,20 @@ class Histories(World):
             self.task("smtp_users", {"users": users, "purge": True, "purge_limit": "100%"}, trouble, node)
 
     @rule(limits=LIMIT, trouble=troubles("addSmtp"), node=NODES)
-    def everybody(self, limits: tuple[int, int], trouble: Result, node: str) -> None:
+    def everybody(self, limits: tuple[int, int], trouble: Result, node: int) -> None:
         """All aliases, in one task: each durable write serves two creations."""
         self.asked |= set(ALIASES)
         users = [{"alias": alias, "total_limit": limits[0], "hourly_limit": limits[1]} for alias in ALIASES]
         self.task("smtp_users", {"users": users}, trouble, node)
 
-    # ---- what becomes of the file ---------------------------------------------------------------------------
+    # ---- what becomes of the bindings ---------------------------------------------------------------------------
 
     @precondition(lambda self: self.account.aliases())
     @rule(forgets=st.sets(ALIAS), everything=st.booleans(), again=st.booleans())
-    def lose_the_file(self, forgets: set[str], everything: bool, again: bool) -> None:
+    def lose_bindings(self, forgets: set[str], everything: bool, again: bool) -> None:
         """All of it, or what came after the copy that is put back; the next run may come at once.
 
-        Begun creations are settled before: what was begun by a file that is lost, nobody can tell from others' doing.
+        Begun creations are settled before: what was begun where it is lost, nobody can tell from others' doing.
         """
         self.let_pass(2 * LAG + 60)
         aliases = self.account.aliases()
@@ -157,16 +160,16 @@ class Histories(World):
         self.lossy = True
         self.cut_short = self.unsettled = False
         if everything:
-            self.account.path.unlink()
+            self.account.kept.lose()
         else:
-            document = json.loads(self.account.path.read_text())
+            document = self.account.kept.document() or {}
             section = document["accounts"][self.account.options["api_url"]][OWNER]
             section["aliases"] = {alias: name for alias, name in aliases.items() if alias not in forgets}
-            self.account.path.write_text(json.dumps(document))
+            self.account.kept.put(document)
         gone = [alias for alias in sorted(aliases) if everything or alias in forgets]
         if again and gone:
             user = self.account.user(aliases[gone[0]])
-            self.present(gone[0], (user.total_limit, user.hourly_limit), NO_TROUBLE, "link.json", False, None)
+            self.present(gone[0], (user.total_limit, user.hourly_limit), NO_TROUBLE, 1, False, None)
 
     @rule()
     def recover(self) -> None:
@@ -212,12 +215,12 @@ class Histories(World):
         if self.intents():
             return
         before = {user.smtp_user_name for user in self.account.users()}
-        theirs = str(self.folder / "theirs.json")
+        theirs = self.account.kept.theirs()
         gone = [f"their {alias}" for alias in ALIASES]
-        known = self.account.run("smtp_bindings", bindings_path=theirs, unbind=gone)["unclaimed"]
-        self.account.run("smtp_bindings", bindings_path=theirs, acknowledge=known)
+        known = self.account.run("smtp_bindings", **theirs, unbind=gone)["unclaimed"]
+        self.account.run("smtp_bindings", **theirs, acknowledge=known)
         options = {"alias": f"their {alias}", "total_limit": limits[0], "hourly_limit": limits[1]}
-        assert not self.account.run("smtp_user", bindings_path=theirs, **options).get("failed")
+        assert not self.account.run("smtp_user", **theirs, **options).get("failed")
         self.by_hand |= {user.smtp_user_name for user in self.account.users()} - before
         self.let_pass(2 * LAG + 60)
 
@@ -279,18 +282,28 @@ class Histories(World):
         assert self.lossy or len(stray) <= len(set(intents) - set(aliases)), "a user was made that no alias has"
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_histories(part: int, record_property: Callable[[str, object], None]) -> None:
+@pytest.mark.parametrize(("store", "part"), [(store, part) for store, (parts, unused) in SHARES.items() for part in range(parts)])
+def test_histories(store: str, part: int, stores: Callable[[str], Kept], record_property: Callable[[str, object], None]) -> None:
     """In parts, so that several processes can share the work."""
     OUTCOMES.clear()
-    machine = type(f"Histories_{part}", (Histories,), {})
+    if store == "file":
+        keep: Callable[[Path], Kept] = InFile
+    else:
+        table = stores(store)
+
+        def keep(folder: Path) -> Kept:
+            table.empty()
+            return table
+
+    machine = type(f"Histories_{part}", (Histories,), {"keep": staticmethod(keep)})
     if "SENDCLEAN_SEQUENCES" not in os.environ:
         # The same histories in each run of all tests, others in each soak.
         seed(part)(machine)
+    parts, share = SHARES[store]
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=-(int(os.environ.get("SENDCLEAN_SEQUENCES", "1200")) // -PARTS),
+            max_examples=-(int(int(os.environ.get("SENDCLEAN_SEQUENCES", "1200")) * share) // -parts),
             stateful_step_count=12,
             deadline=None,
             database=None,
@@ -301,4 +314,6 @@ def test_histories(part: int, record_property: Callable[[str, object], None]) ->
     sequences = OUTCOMES.pop("sequences")
     assert min(OUTCOMES[outcome] for outcome in ("ok", "failed", "power lost")) > sequences / 20
     ends = ", ".join(f"{number} {outcome}" for outcome, number in OUTCOMES.most_common())
-    record_property("random histories", f"{sequences} sequences with {OUTCOMES.total()} runs of modules: {ends}")
+    record_property(
+        "random histories", f"{sequences} sequences with {OUTCOMES.total()} runs of modules, bindings in a {store}: {ends}"
+    )

@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
 from simulator import Settings
-from unit.exactly_once.playground import Account, Disk, PowerLoss, Result
-from unit.exactly_once.processes import Process
+from unit.exactly_once.kept import Result
+from unit.exactly_once.playground import Account
+from unit.exactly_once.processes import Process, barrier
+from unit.exactly_once.steps import PowerLoss
 from unit.exactly_once.test_crash_points import wait_for_calls
 
 LIMITS = {"total_limit": 100, "hourly_limit": 10}
@@ -75,8 +77,7 @@ STORIES: dict[str, tuple[Prepare, bool, int]] = {
 def begin(account: Account, clock: FakeClock, name: str) -> str:
     """Start a story anew, and return the password of the alias's user."""
     account.service.reset()
-    for entry in account.path.parent.iterdir():
-        entry.unlink()
+    account.kept.empty()
     STORIES[name][0](account, clock)
     account.service.clear_log()
     return account.user(account.aliases()["billing"]).smtp_password
@@ -94,6 +95,7 @@ def nobody_is_cut_off(account: Account, password: str) -> None:
 def recovers(account: Account, name: str, password: str) -> None:
     """The next run ends what was begun; the one after it has nothing to do."""
     nobody_is_cut_off(account, password)
+    assert not account.kept.left_open()
     account.service.clear_faults()
     result = account.run("smtp_user_rotate", **ROTATE)
     assert not result.get("failed"), result["msg"]
@@ -112,28 +114,32 @@ def recovers(account: Account, name: str, password: str) -> None:
     assert account.calls()["listSmtp"] == calls + 1
 
 
-@pytest.mark.parametrize("keeps_renames", [False, True], ids=["renames-lost", "renames-kept"])
-@pytest.mark.parametrize("lag", [0.0, 3.0])
+@pytest.mark.parametrize(
+    ("account", "keeps_renames", "lag"),
+    [("file", False, 3.0), ("file", True, 0.0), ("database", True, 3.0)],
+    ids=["renames-lost", "renames-kept", "database"],
+    indirect=["account"],
+)
 @pytest.mark.parametrize("name", STORIES)
 def test_power_lost_at_every_point(account: Account, clock: FakeClock, name: str, lag: float, keeps_renames: bool) -> None:
     for number in itertools.count(1):
         password = begin(account, clock, name)
         account.service.settings = Settings(listing_lag=lag)
-        disk = Disk(account.path, number, keeps_renames)
+        power = account.kept.power(number, keeps_renames)
         try:
-            with disk.watched():
+            with power.watched():
                 result: Result = account.run("smtp_user_rotate", **ROTATE)
             break
         except PowerLoss:
             pass
-        wait_for_calls(account, disk.points)
+        wait_for_calls(account, power.points)
         clock.now += 1
         recovers(account, name, password)
     assert result["changed"] is True
     assert number > 15
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", ["create-answer-lost", "retire", "reset-answer-lost"])
 def test_killed_at_every_point(account: Account, clock: FakeClock, tmp_path: Path, name: str) -> None:
     for number in itertools.count(1):
         # Processes of their own have the real time: the story begins so long ago.
@@ -156,8 +162,6 @@ def test_killed_at_every_point(account: Account, clock: FakeClock, tmp_path: Pat
 
 
 def test_forks_on_one_alias_rotate_once(account: Account, clock: FakeClock, tmp_path: Path) -> None:
-    from unit.exactly_once.processes import barrier
-
     clock.now = time.time() - 40 * DAY
     one_user(account, clock)
     account.service.clear_log()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The world of a random history: an account, its bindings file, what people know, and what has to be true of each run."""
+"""The world of a random history: an account, its bindings, what people know, and what has to be true of each run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,7 +19,9 @@ from unittest import mock
 from hypothesis.stateful import RuleBasedStateMachine
 from simulator import FAULT_KINDS, Service
 from simulator.wire import wired
-from unit.exactly_once.playground import OWNER, TIMEOUT, TOKEN, Account, Disk, PowerLoss, Result, fake_time
+from unit.exactly_once.kept import Kept
+from unit.exactly_once.playground import OWNER, TIMEOUT, TOKEN, Account, Result, fake_time
+from unit.exactly_once.steps import PowerLoss
 
 # For how many seconds a listing lags, where it does.
 LAG = 2.0
@@ -32,18 +35,19 @@ NO_TROUBLE: Result = {"faults": []}
 class World(RuleBasedStateMachine):
     """The account as people, tasks and accidents change it; the rules are elsewhere."""
 
+    # Makes an empty place for the bindings, in a folder if it likes.
+    keep: Callable[[Path], Kept]
+
     def __init__(self) -> None:
         super().__init__()
         OUTCOMES["sequences"] += 1
         self.stack = contextlib.ExitStack()
         self.folder = Path(tempfile.mkdtemp())
         self.stack.callback(shutil.rmtree, self.folder)
-        (self.folder / "bindings").mkdir()
-        (self.folder / "link.json").symlink_to(self.folder / "bindings" / "bindings.json")
         self.service = Service({OWNER: TOKEN})
         self.clock = self.stack.enter_context(fake_time())
         base_url = self.stack.enter_context(wired(self.service, self.clock))
-        self.account = Account(self.service, base_url, self.folder / "bindings")
+        self.account = Account(self.service, base_url, type(self).keep(self.folder / "bindings"))
         # What tens of thousands of runs can do without: the system log, and many variables to look for proxies in.
         self.account.options["_ansible_no_log"] = True
         self.stack.enter_context(mock.patch.dict(os.environ, {"HOME": str(self.folder)}, clear=True))
@@ -75,12 +79,12 @@ class World(RuleBasedStateMachine):
         self.clock.now += seconds
         self.unsettled = self.unsettled and seconds < LAG + 2 * TIMEOUT
 
-    def task(self, module: str, options: Result, trouble: Result, node: str) -> Result | None:
+    def task(self, module: str, options: Result, trouble: Result, node: int = 0) -> Result | None:
         """Predict, run, and look at the result; None if the power was lost."""
         if self.unsettled:
             # Nobody can tell from a listing that lags what an edit or a reset did whose run has died.
             self.let_pass(LAG + 2 * TIMEOUT)
-        options = {**options, "bindings_path": str(self.folder / node)}
+        options = {**options, **self.account.kept.spellings()[node]}
         before, bound = {user.smtp_user_name: user for user in self.account.users()}, self.account.aliases()
         knows = any(self.account.bindings().get(key) for key in ("aliases", "intents", "known"))
         plan = self.predict(module, options)
@@ -88,6 +92,7 @@ class World(RuleBasedStateMachine):
         self.service.clear_log()
         result = self.run_with(module, options, trouble)
         self.service.clear_faults()
+        assert not self.account.kept.left_open()
         self.nobody_is_disabled_unasked(options, before, bound)
         self.nobody_is_made_again(options, before, bound, knows)
         made = self.account.carried_out()
@@ -140,12 +145,12 @@ class World(RuleBasedStateMachine):
             self.made_for[user.smtp_user_name] = alias
 
     def predict(self, module: str, options: Result) -> Result:
-        """Check mode: one listing, and not a file touched."""
+        """Check mode: one listing, and nothing touched that is kept."""
         self.service.clear_log()
-        before = {entry.name: entry.read_bytes() for entry in self.account.path.parent.iterdir()}
+        before = self.account.kept.snapshot()
         plan = self.account.run(module, **options, _ansible_check_mode=True)
         assert self.account.calls() == {"listSmtp": 1}
-        assert before == {entry.name: entry.read_bytes() for entry in self.account.path.parent.iterdir()}
+        assert before == self.account.kept.snapshot()
         return plan
 
     def run_with(self, module: str, options: Result, trouble: Result) -> Result | None:
@@ -154,9 +159,9 @@ class World(RuleBasedStateMachine):
             seconds = 1.2 * TIMEOUT if FAULT_KINDS[kind].waits != "never" else 0.0
             value = {"listing_shape": "text"} if kind == "with_settings" else None
             self.service.add_fault(call, kind, times=times, skip=skip, location=location, seconds=seconds, value=value)
-        disk = Disk(self.account.path, trouble.get("end_at", 10**9), trouble.get("keeps_renames", True))
+        power = self.account.kept.power(trouble.get("end_at", 10**9), trouble.get("keeps_renames", True))
         try:
-            with disk.watched():
+            with power.watched():
                 return self.account.run(module, **options)
         except PowerLoss:
             return None

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import gmtime, strftime
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -201,6 +202,12 @@ class FakeClock:
         return self.now
 
     time = monotonic
+
+    def time_ns(self) -> int:
+        """Return the same in nanoseconds."""
+        return int(self.now * 1e9)
+
+    strftime, gmtime = staticmethod(strftime), staticmethod(gmtime)
 
     def utc_now(self) -> datetime.datetime:
         """Return the same as the bindings file keeps it."""

@@ -88,7 +88,7 @@ def test_the_action_group_has_every_module_and_nothing_else() -> None:
 @every_module
 def test_every_module_has_an_action_which_sees_what_json_does_not_have(name: str) -> None:
     action = importlib.import_module(f"{COLLECTION}.plugins.action.{name}").ActionModule
-    assert name in WORKING_ACTIONS or action is _dates.ActionModule
+    assert name in WORKING_ACTIONS or issubclass(action, _dates.ActionModule)
 
 
 @every_module

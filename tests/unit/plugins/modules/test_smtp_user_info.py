@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -79,18 +78,6 @@ def test_every_field_is_shown_in_its_type_and_no_password(account: Service, run_
         {"alias": None, "smtp_user_name": "smtp3", "status": "Disable", **limits},
     ]
     assert not any(user.smtp_password in shown.output for user in account.users(OWNER))
-
-
-def test_the_age_of_a_password_is_shown_where_it_is_known(
-    account: Service, server: RunningServer, run_module: RunModule, bindings_path: Path
-) -> None:
-    two_days_ago = (utc_now() - datetime.timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    # By name: of a user whose alias was taken away, too.
-    times = {"smtp1": two_days_ago, "smtp3": two_days_ago}
-    write_bindings(bindings_path, server.base_url, aliases={"billing": "smtp1", "news": "smtp2"}, password_times=times)
-    shown = run_module("smtp_user_info", bindings_path=str(bindings_path))
-    ages = {user["smtp_user_name"]: user["password_age_days"] for user in shown["smtp_users"]}
-    assert ages == {"smtp1": pytest.approx(2, abs=0.01), "smtp2": None, "smtp3": pytest.approx(2, abs=0.01)}
 
 
 @pytest.mark.parametrize("password_key", ["password", "smtp_password", None])

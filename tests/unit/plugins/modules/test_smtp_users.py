@@ -396,25 +396,3 @@ def test_a_full_account_is_told_and_the_rest_is_done(run_module: RunModule, acco
         assert done["failures"][0]["error"]["message"] == "You reached the max SMTP user"
         assert '"intents"' not in bindings_path.read_text()
     assert len(held(account)) == 5
-
-
-def test_the_age_of_a_password_is_shown_where_it_is_known(
-    run_module: RunModule, account: Service, server: RunningServer, bindings_path: Path
-) -> None:
-    aliases, times = (
-        {"bound": "smtp1", "off": "smtp4", "gone": "smtp9"},
-        {"smtp1": "2026-01-31T12:00:00Z", "smtp3": "2026-02-01T12:00:00Z"},
-    )
-    write_bindings(bindings_path, server.base_url, aliases=aliases, password_times=times, known=["smtp2", "smtp3"])
-    users = [{"alias": "bound"}, {"alias": "new", "total_limit": 7, "hourly_limit": 7}]
-    users += [{"alias": "adopted", "smtp_user_name": "smtp2"}, {"smtp_user_name": "smtp3"}]
-    options = {"users": users, "bindings_path": str(bindings_path), "purge": True}
-
-    def ages(**more: Any) -> list[float | None]:
-        return [user["password_age_days"] for user in run_module("smtp_users", **options, **more)["smtp_users"]]
-
-    check, real, again = ages(check=True), ages(), ages()
-    for shown, new in ((check, None), (real, 0.0), (again, 0.0)):
-        assert shown[0] is not None and shown[3] is not None and shown[0] - shown[3] == pytest.approx(1, abs=0.001)
-        assert shown[1] == (None if new is None else pytest.approx(0, abs=0.01))
-        assert shown[2] is None, "of whom nobody knows when the password was made"

@@ -22,6 +22,7 @@ from simulator import RunningServer, Service
 if TYPE_CHECKING:
     from ansible_collections.sendclean.email.plugins.plugin_utils import _role
     from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import Facts
+    from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import Step
 
 SECRETS = [("default", VaultSecret(b"what opens the vault"))]
 
@@ -72,3 +73,11 @@ def team(service: Service, server: RunningServer, bindings_path: Path) -> dict[s
     users = {alias: service.create_user(OWNER) for alias in ("billing", "shop")}
     write_bindings(bindings_path, server.base_url, aliases={alias: user.smtp_user_name for alias, user in users.items()})
     return {alias: {"smtp_user_name": user.smtp_user_name, "smtp_password": user.smtp_password} for alias, user in users.items()}
+
+
+@pytest.fixture
+def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Step:
+    """Run a step of the role, and return its result, and what was run."""
+    from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import steps
+
+    return steps(tmp_path, monkeypatch)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from ansible import constants
+from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.sendclean.email.plugins.module_utils._progress import CHANNEL, tell
 from ansible_collections.sendclean.email.plugins.plugin_utils import _watch
@@ -151,7 +152,7 @@ def test_quiet_where_ansible_is_quiet(screen: Screen, monkeypatch: pytest.Monkey
     def value(name: str, **of: Any) -> bool:
         assert (name, of) == ("display_ok_hosts", {"plugin_type": "callback", "plugin_name": constants.DEFAULT_STDOUT_CALLBACK})
         if shown is None:
-            raise KeyError(name)
+            raise AnsibleError(name)
         return shown
 
     monkeypatch.setattr(constants.config, "get_config_value", value)
