@@ -97,6 +97,19 @@ def test_dotenv(guide: Project, service: Service) -> None:
     assert arrived()[1] == '$HOME `id` "#!'
 
 
+def test_the_playbook_rotate_delivers_with_the_same_file(guide: Project, service: Service) -> None:
+    guide.run("ansible-playbook users.yml").succeeded()
+    variables = {"bindings_path": "bindings.json", "rotate_deploy_tasks": "deliver/dotenv.yml"}
+    host = {f"smtp_users_{name}": f"{{{{ inventory_dir }}}}/../{path}" for name, path in variables.items()}
+    guide.write_hosts(
+        {"production": {**host, "application_folder": "{{ inventory_dir }}/..", "smtp_users_rotate_overlap_hours": 1}}
+    )
+    rotate = "ansible-playbook -i inventory sendclean.email.rotate -e smtp_users_rotate_aliases=billing"
+    guide.run(rotate, **VERBOSE).succeeded()
+    text = (guide.folder / "billing.env").read_text(encoding="utf-8")
+    assert service.users(OWNER_ID)[1].smtp_password in text and service.users(OWNER_ID)[1].smtp_user_name in text
+
+
 @others
 def test_vault(guide: Project, service: Service, token: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     port = deliveries.free_port()
