@@ -36,8 +36,10 @@ notes:
   - The password is in the arguments of the task then. Use C(no_log) on it, and C(diff=false) where the task writes a file.
   - The account is listed once for a task and host, however often a template asks. In one process a listing is used for at most
     10 seconds, and not after the bindings file has changed.
-  - A variable that is defined with a lookup asks anew in each task that uses it, and a C(loop) over what it returns shows each
-    item. Loop over aliases, and look up inside.
+  - For many hosts that is many listings, against the account's quota of requests. Look up once, in a C(set_fact) with C(run_once)
+    and C(no_log), which gives all hosts of the play the same fact. A variable that is defined with a lookup asks anew in each
+    task that uses it.
+  - A C(loop) over what it returns shows each item. Loop over aliases, and look up inside.
   - In check mode it lists the account as well. An alias that a task before would create or adopt is not there yet, which is an
     error, unless the lookup has C(errors='warn') or C(errors='ignore').
 seealso:

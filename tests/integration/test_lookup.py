@@ -126,6 +126,23 @@ def test_each_task_sees_what_the_one_before_has_changed(account: Project, servic
     assert written(account) == passwords(service)["smtp2"]
 
 
+def test_many_hosts_can_share_one_listing(account: Project, service: Service) -> None:
+    hosts = {
+        f"host{number}": {"ansible_connection": "local", "folder": f"{{{{ playbook_dir }}}}/{number}"} for number in range(3)
+    }
+    account.write_hosts(hosts)
+    for number in range(3):
+        (account.folder / str(number)).mkdir()
+    once = {"ansible.builtin.set_fact": {"shop": f"{{{{ {LOOKUP}'shop') }}}}"}, "run_once": True, "no_log": True}
+    each = copy("{{ shop.smtp_password }}")
+    each["ansible.builtin.copy"]["dest"] = "{{ folder }}/application.env"
+    account.write_play("play.yml", once, each)
+    account.run(PLAY, **VERBOSE).succeeded()
+    found = {(account.folder / str(number) / "application.env").read_text(encoding="utf-8") for number in range(3)}
+    assert found == {passwords(service)["smtp2"]}
+    assert [entry.call for entry in service.log] == ["listSmtp"]
+
+
 def test_what_goes_wrong_is_told_without_a_secret(account: Project, service: Service) -> None:
     asked = {
         f"{LOOKUP}'nobody')": f'"nobody" is no alias in {account.bindings} and no smtp_user_name of the account',
