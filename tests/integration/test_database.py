@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -76,8 +77,11 @@ def test_each_playbook_works_as_with_a_file(accounts: Project, service: Service,
     listed = yaml.safe_load((accounts.folder / "smtp_users.staging.yml").read_text(encoding="utf-8"))["smtp_users_list"]
     assert {user["alias"]: user["smtp_user_name"] for user in listed} == bound[OTHER]
 
-    doctor = accounts.run(playbook("doctor")).succeeded()
+    doctor = accounts.run(playbook("doctor", f"-e sendclean_doctor_report={accounts.folder}/report.json")).succeeded()
     assert f"  bindings     {database.url} can be read, written and locked\n" in doctor.output
+    report = (accounts.folder / "report.json").read_text(encoding="utf-8")
+    assert json.loads(report)["accounts"][0]["bindings_file"] == {"there": True, "usable": True, "busy": False}
+    assert "postgres" not in report and ROLE not in report
 
     passwords = {user.smtp_user_name: user.smtp_password for user in service.users(OWNER_ID)}
     rotated = accounts.run(playbook("rotate", "--limit production -e smtp_users_rotate_aliases=shop"), **VERBOSE)

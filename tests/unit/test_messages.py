@@ -76,7 +76,7 @@ NO_MESSAGES = {
     "Left as they are, since what is given has their former users: <former>",
     "former user of <former>",
     "(in the real run)",
-    "Nothing is to be bound: the bindings file has it all",
+    "Nothing is to be bound: the bindings have it all",
     "Left out, since they had no alias: <nameless>",
     "Nobody has claimed <others>",
     "Acknowledged<would> as somebody else's: <names>",
