@@ -312,7 +312,7 @@ def test_an_account_with_former_users_is_exported_and_found_unchanged(account: P
     writes(service)
     run = account.run("ansible-playbook -i inventory sendclean.email.enforce -e smtp_users_purge=true").succeeded()
     assert (run.changed, writes(service)) == (0, {})
-    # An older credentials file has the former user: that is left as it is.
+    # Whom it lists is bound already.
     recovered = account.run(
         f"ansible-playbook -i inventory sendclean.email.recover -e smtp_users_recover_path={place}"
     ).succeeded()
