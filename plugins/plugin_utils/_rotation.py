@@ -71,7 +71,8 @@ def choose(
         if user["alias"] not in taken and user["password_age_days"] is not None and _is_past(user["alias"], who, now)
     ]
     left = [user["alias"] for user in (*rotate, *past) if user["alias"] in waiting]
-    return Choice(reset, *([user for user in some if user["alias"] not in left] for some in (rotate, past)), sorted(left))
+    rotate, past = ([user for user in some if user["alias"] not in left] for some in (rotate, past))
+    return Choice(reset, rotate, past, sorted(left))
 
 
 def _is_past(alias: str | None, who: Mapping[str, Any], now: str) -> bool:

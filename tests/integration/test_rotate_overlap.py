@@ -9,9 +9,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import postgres
 import psutil
 import pytest
 import yaml
@@ -240,7 +242,7 @@ def test_tasks_are_run_where_they_say(account: Project, service: Service) -> Non
     }
     account.write("inventory/hosts.yml", yaml.safe_dump(inventory))
     run = rotate(account, aliases="billing,shop", hours=0)
-    assert run.returncode == 4 and "Connection refused" in run.output, run.output
+    assert run.returncode == 4 and "[production -> web]: UNREACHABLE" in run.output, run.output
     assert deliveries(account) == ["billing"], "the tasks before ran here"
     assert "delivered" not in account.read_bindings()[OWNER_ID]
     account.write("deploy.yml", yaml.safe_dump(HOOK))
@@ -292,3 +294,50 @@ def test_accounts_do_not_wait_for_each_other(account: Project, service: Service)
         "staging": [],
         "testing": ["only"],
     }
+
+
+def test_an_account_with_former_users_is_exported_and_found_unchanged(account: Project, service: Service) -> None:
+    with_file(account)
+    rotate(account, aliases="billing,shop").succeeded()
+    let_pass(account, 2)
+    # That of shop works still, though its time is over.
+    bindings = account.read_bindings()[OWNER_ID]
+    bindings["standbys"]["shop"]["retires_at"] = days_ago(-1)
+    bind(account, bindings)
+    rotate(account, max_age_days=1000).succeeded()
+    (account.folder / "inventory" / "host_vars").mkdir()
+    place = account.folder / "inventory" / "host_vars" / "production.yml"
+    account.run(f"ansible-playbook -i inventory sendclean.email.export -e smtp_users_export_path={place}").succeeded()
+    assert place.read_text(encoding="utf-8").count("# Left out, since it takes turns with the user of") == 2
+    writes(service)
+    run = account.run("ansible-playbook -i inventory sendclean.email.enforce -e smtp_users_purge=true").succeeded()
+    assert (run.changed, writes(service)) == (0, {})
+    # Whom it lists is bound already.
+    recovered = account.run(
+        f"ansible-playbook -i inventory sendclean.email.recover -e smtp_users_recover_path={place}"
+    ).succeeded()
+    assert recovered.changed == 0
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[postgres.Postgres]:
+    reason = postgres.missing()
+    if reason:
+        pytest.skip(reason)
+    with postgres.served() as running:
+        running.make_table()
+        yield running
+
+
+def test_bindings_in_a_database_do_as_well(account: Project, service: Service, database: postgres.Postgres) -> None:
+    move = f"-e sendclean_from=sendclean_bindings.json -e sendclean_to={database.url}"
+    account.run(f"ansible-playbook sendclean.email.move_bindings {move}").succeeded()
+    with_hook(account, smtp_users_bindings_url=database.url)
+    account.write("broken/billing", "")
+    run = rotate(account, aliases=ALIASES, hours=0)
+    assert "smtp_users_rotate_deploy_tasks failed for billing" in run.output
+    (account.folder / "broken" / "billing").unlink()
+    rotate(account, max_age_days=1000, hours=0).succeeded()
+    assert sorted(deliveries(account)) == ["alerts", "billing", "shop"]
+    assert can_log_in(service, deployed(account)) == ALIASES
+    assert writes(service) == {"addSmtp": 3, "editSmtp": 3}

@@ -238,3 +238,62 @@ def test_bad_input_is_told_before_anything_is_sent(run_module: RunModule, bindin
         result = run_module("smtp_user_rotate", **{"bindings_path": str(bindings_path), **options}).result
         assert result["failed"] and told in result["msg"]
     assert calls(service) == {}
+
+
+def test_what_was_delivered_is_remembered_by_alias(
+    rotate: Callable[..., dict[str, Any]], run: Callable[..., dict[str, Any]], service: Service, bindings_path: Path
+) -> None:
+    result = rotate()
+    first, second = result["former"]["smtp_user_name"], result["smtp_user_name"]
+    assert run("smtp_bindings")["delivered"] == {}
+    for name in (first, second, None):
+        before = bindings_path.read_bytes()
+        service.clear_log()
+        foretold = run("smtp_bindings", check=True, delivered={"billing": name})
+        assert (foretold["changed"], foretold["delivered"], bindings_path.read_bytes()) == (True, {"billing": name}, before)
+        done = run("smtp_bindings", delivered={"billing": name})
+        assert (done["changed"], done["delivered"], done["diff"]["after"]["delivered"]) == (True, *[{"billing": name}] * 2)
+        assert run("smtp_bindings", delivered={"billing": name})["changed"] is False
+        assert calls(service) == {"listSmtp": 3}
+    # It goes where the alias goes.
+    run("smtp_user", alias="invoices", renamed_from="billing")
+    assert run("smtp_bindings")["delivered"] == {"invoices": None}
+    assert run("smtp_bindings", unbind=["invoices"])["delivered"] == {}
+
+
+def test_what_cannot_have_been_delivered_is_refused(
+    rotate: Callable[..., dict[str, Any]], run: Callable[..., dict[str, Any]], bindings_path: Path
+) -> None:
+    rotate()
+    before = bindings_path.read_bytes()
+    msg = run("smtp_bindings", fails=True, delivered={"billing": "smtp9", "nobody": "smtp1"}, unbind=[])["msg"]
+    assert "delivered[billing]: smtp9 is not the alias's, which is " in msg
+    assert "delivered[nobody]: the alias has no user in bindings_path" in msg
+    assert (
+        "is in bindings or unbind, too"
+        in run("smtp_bindings", fails=True, delivered={"billing": None}, unbind=["billing"])["msg"]
+    )
+    assert "delivered[billing] must be a string, not 7" in run("smtp_bindings", fails=True, delivered={"billing": 7})["msg"]
+    assert bindings_path.read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", [[], {"billing": 7}, {"billing": ""}])
+def test_bindings_in_which_what_was_delivered_makes_no_sense_are_refused(
+    wrong: Any, rotate: Callable[..., dict[str, Any]], run: Callable[..., dict[str, Any]], bindings_path: Path
+) -> None:
+    document = json.loads(bindings_path.read_text())
+    (owners,) = document["accounts"].values()
+    owners[OWNER]["delivered"] = wrong
+    bindings_path.write_text(json.dumps(document))
+    assert "bindings_path is malformed" in run("smtp_user_info", fails=True)["msg"]
+
+
+def test_a_former_user_that_differs_has_a_row_that_says_whose_it_was(
+    rotate: Callable[..., dict[str, Any]], run: Callable[..., dict[str, Any]]
+) -> None:
+    first = rotate()["former"]["smtp_user_name"]
+    wanted = [{"alias": "billing", "total_limit": 500, "hourly_limit": 10}]
+    for check in (True, False):
+        rows = run("smtp_users", users=wanted, check=check)["smtp_users"]
+        assert [row.get("standby_of") for row in rows] == [None, "billing"]
+        assert (rows[1]["alias"], rows[1]["smtp_user_name"], rows[1]["action"]) == (None, first, "updated")
