@@ -114,12 +114,14 @@ def _pauses() -> contextlib.AbstractContextManager[object]:
     return mock.patch.object(PostgresStore, "read", slowly)
 
 
-def _impatient() -> contextlib.AbstractContextManager[object]:
-    """What takes half a minute or one takes a second or two."""
-    stack = contextlib.ExitStack()
-    stack.enter_context(mock.patch.object(_postgres, "_PATIENCE", 1.0))
-    stack.enter_context(mock.patch.object(_bindings, "_LATE", 3.0))
-    return stack
+def _short_late() -> contextlib.AbstractContextManager[object]:
+    """What is tried for a minute is tried for three seconds."""
+    return mock.patch.object(_bindings, "_LATE", 3.0)
+
+
+def _short_patience() -> contextlib.AbstractContextManager[object]:
+    """A statement may take a second, and not half a minute. So may a stop in the middle of one."""
+    return mock.patch.object(_postgres, "_PATIENCE", 1.0)
 
 
 CHANGES: dict[str, Change] = {
@@ -132,5 +134,6 @@ CHANGES: dict[str, Change] = {
     "own lock again": _own_lock_again,
     "lock elsewhere": _lock_elsewhere,
     "pauses": _pauses,
-    "impatient": _impatient,
+    "short late": _short_late,
+    "short patience": _short_patience,
 }

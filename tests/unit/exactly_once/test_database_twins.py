@@ -87,7 +87,7 @@ def test_a_session_that_has_another_runs_lock_is_told_from_ones_own(
     trial: Trial, account: Account, pooled: str, under: Sequence[str], users: int
 ) -> None:
     """The session behind PgBouncer ends, and another run takes the lock in the one that comes after it, which stays there."""
-    holder = trial.start(STOPS["after-the-intent"], [*under, "impatient"], bindings_url=pooled)
+    holder = trial.start(STOPS["after-the-intent"], [*under, "short late"], bindings_url=pooled)
     trial.end_session()
     assert trial.start(bindings_url=pooled).result()["changed"] is True
     holder.send(signal.SIGCONT)
