@@ -125,6 +125,15 @@ EXAMPLES = r"""
       sendclean.email.smtp_user:
         smtp_user_name: smtp67890
         total_limit: 2000
+
+# The password of the database's role is in the environment, as PGPASSWORD.
+- name: Bindings in PostgreSQL, for runs that share no disk
+  sendclean.email.smtp_user:
+    owner_id: "{{ sendclean_owner_id }}"
+    token: "{{ sendclean_token }}"
+    bindings_url: postgresql://sendclean@db.example.com/sendclean?sslmode=verify-full
+    alias: shop
+    smtp_user_name: smtp67890
 """
 
 RETURN = r"""

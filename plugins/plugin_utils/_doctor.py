@@ -22,7 +22,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of a file. ``problems`` say themselves what to do; ``busy``: another process has one of its locks."""
+    """What is known of a file or a database. ``problems`` say what to do; ``busy``: another process has a lock of it."""
 
     path: str
     there: bool = False
@@ -133,7 +133,7 @@ def _of_bindings(facts: Facts) -> Iterator[Finding]:
     if file:
         yield from (Finding("bindings_file", problem) for problem in file.problems)
         if file.busy:
-            yield Finding("busy", "another run is at work on this account or its file", "look again when it has ended", False)
+            yield Finding("busy", "another run is at work on this account or its bindings", "look again when it has ended", False)
     if not (file and bindings and users and facts.listing is not None):
         return
     strangers = sorted(facts.listing.keys() - facts.named)

@@ -70,6 +70,7 @@ def page_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[str, 
         "owner_id": visible(str(told["owner_id"])),
         "problems": visible(_problems(row, result)),
         "changes": visible(changes),
+        "calls": visible(_calls(result)),
         "oldest": days(row["oldest_password_days"]),
         "purge": told.get("purge", False),
         "actions": _ACTIONS,
@@ -104,6 +105,7 @@ def markdown_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[s
             ("User", "Action", "Alias", "Status", "Total limit", "Hourly limit", "Password"),
             [_change_row(change, dry) for change in changes],
         ),
+        _block("What the plan is now", ("Call", "User", "Parameters"), [table_row(*map(cell, call)) for call in _calls(result)]),
         _block("Nobody has claimed", ("User",), [table_row(cell(name)) for name in result.get("unclaimed", [])]),
     ]
     return fitted([block for block in blocks if block[1] or block[0] == head])
@@ -164,6 +166,8 @@ def _verdict(row: Mapping[str, Any], result: Mapping[str, Any], dry: bool) -> tu
     """Return the verdict with its kind: good, bad or neither."""
     summary = result.get("summary")
     if not summary:
+        if result.get("plan_checksum"):
+            return "bad", "Refused, since this is not the plan that was approved: nothing was changed."
         if not isinstance(result.get("msg"), str):
             return "bad", "Refused: nothing was changed."
         return "bad", "The dry run stopped with an error: nothing was changed." if dry else "The run stopped with an error."
@@ -181,6 +185,19 @@ def _verdict(row: Mapping[str, Any], result: Mapping[str, Any], dry: bool) -> tu
     else:
         kind, text = "good", "Everything was in order: nothing was changed."
     return ("bad", f"{text} But it then failed, see below.") if row["state"] == "failed" else (kind, text)
+
+
+def _calls(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the calls of a plan that was refused since another one was approved. All that is known of it are these."""
+    operations = [] if "summary" in result else result.get("operations", [])
+    return [
+        (
+            operation["call"],
+            operation["smtp_user_name"] or "new",
+            ", ".join(f"{name}: {value}" for name, value in operation["parameters"].items()),
+        )
+        for operation in operations
+    ]
 
 
 def _users(number: int) -> str:

@@ -71,7 +71,7 @@ def told_of_recovery(found: Found, account: Mapping[str, Any], dry: bool) -> Ite
     """Yield what a person has to know after aliases were bound."""
     before = account["diff"]["before"]["bindings"]
     new = [f"{alias} = {name}" for alias, name in sorted(found.bindings.items()) if before.get(alias) != name]
-    yield f"Bound{_would(dry)}: {', '.join(new)}" if new else "Nothing is to be bound: the bindings file has it all"
+    yield f"Bound{_would(dry)}: {', '.join(new)}" if new else "Nothing is to be bound: the bindings have it all"
     nameless = [name for name in found.nameless if name in account["unclaimed"]]
     if nameless:
         yield f"Left out, since they had no alias: {', '.join(nameless)}"

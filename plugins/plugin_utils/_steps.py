@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,30 +36,36 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
 )
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import strangers as nobodys_users
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
+from ansible_collections.sendclean.email.plugins.plugin_utils._variables import (
+    chosen_in,
+    host_of,
+    looked_at,
+    main_of,
+    refuse,
+    tried,
+    values_of,
+)
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import decrypt, secrets_of
 
-_BINDINGS_PATH, _BINDINGS_URL = "smtp_users_bindings_path", "smtp_users_bindings_url"
 # What the playbook doctor is given on the command line, and where what it finds is registered.
 _REPORT = "sendclean_doctor_report"
 _DOCTOR = "__smtp_users_doctor"
 _MOVE = ("sendclean_from", "sendclean_to")
 # What the playbook drift has found in the inventory.
 _ACCOUNTS = "__smtp_users_accounts"
-# Where the path is not given.
-_DEFAULT_PLACE = "__smtp_users_bindings_default"
 # Where a list is written if nobody says where.
 _BESIDE = "__smtp_users_beside"
 
 
 def enforce(node: ControlNode) -> dict[str, Any]:
     """Hold the SMTP users to the list, and if a plan was approved by that alone."""
-    values, options = _main(node)
-    return _hold(node, values, {**options, **_role.approved_of(values, _host(node), node.check_mode)})
+    values, options = main_of(node)
+    return _hold(node, values, {**options, **_role.approved_of(values, host_of(node), node.check_mode)})
 
 
 def keep(node: ControlNode) -> dict[str, Any]:
     """Keep the credentials in an encrypted file, if there is to be one."""
-    values, _options = _main(node)
+    values, _options = main_of(node)
     if "credentials_file" not in values:
         return {"skipped": True}
     return _keep(node, values)
@@ -70,12 +76,12 @@ def hand_on(node: ControlNode) -> dict[str, Any]:
     if not node.check_mode:
         return {"skipped": True}
     result, hosts = node.variables.get("smtp_users_result", {}), node.variables["ansible_play_hosts_all"]
-    return {"changed": False, "ansible_stats": _role.handed_on(_tried(node, _role.APPROVAL)[0], result, _host(node), hosts)}
+    return {"changed": False, "ansible_stats": _role.handed_on(tried(node, _role.APPROVAL)[0], result, host_of(node), hosts)}
 
 
 def page(node: ControlNode) -> dict[str, Any]:
     """Write what a run would do, or has done, as a report of the account; the overview is made of what is returned."""
-    return _reporting.write_report(node, _host(node), _told(node), *_tried(node, _role.REPORT))
+    return _reporting.write_report(node, host_of(node), _told(node), *tried(node, _role.REPORT))
 
 
 def overview(node: ControlNode) -> dict[str, Any]:
@@ -88,13 +94,13 @@ def clear(node: ControlNode) -> dict[str, Any]:
 
     What is wrong with their paths is told by ``enforce``, with all else that is.
     """
-    return _reporting.clear(node, _tried(node, _role.REPORT)[0])
+    return _reporting.clear(node, tried(node, _role.REPORT)[0])
 
 
 def export(node: ControlNode) -> dict[str, Any]:
     """Write the account as a list."""
-    values = _values(node, {**_role.ACCOUNT, **_role.EXPORT})
-    host = _host(node)
+    values = values_of(node, {**_role.ACCOUNT, **_role.EXPORT})
+    host = host_of(node)
     beside = node.given([_BESIDE]).get(_BESIDE, "")
     if "export_path" not in values and not beside:
         raise OptionError(
@@ -122,7 +128,7 @@ def export(node: ControlNode) -> dict[str, Any]:
 
 def rotate(node: ControlNode) -> dict[str, Any]:
     """Reset the passwords that are due, and keep the new ones. ``failure`` in the result is that of users, and stops no other."""
-    values = _chosen(node)
+    values = chosen_in(node)
     # Also what a run that died has reset: those users are in "updated".
     kept = _keep(node, values)
     if kept.get("failed"):
@@ -165,7 +171,7 @@ def _reset(node: ControlNode, values: Mapping[str, Any], user: Mapping[str, Any]
 
 def recover(node: ControlNode) -> dict[str, Any]:
     """Bind the aliases again that another file than the bindings file has. All that cannot be is told, and nothing done then."""
-    values = _values(node, {**_role.ACCOUNT, **_role.RECOVER})
+    values = values_of(node, {**_role.ACCOUNT, **_role.RECOVER})
     found = _who_is_who(node, values)
     account = node.run("sendclean.email.smtp_bindings", {**_role.connection_of(values), "bindings": found.bindings})
     if account.get("failed"):
@@ -201,7 +207,7 @@ def _who_is_who(node: ControlNode, values: Mapping[str, Any]) -> Found:
 
 def acknowledge(node: ControlNode) -> dict[str, Any]:
     """Say of the users whom nobody has claimed that they are somebody else's."""
-    values = _values(node, {**_role.ACCOUNT, **_role.ACKNOWLEDGE})
+    values = values_of(node, {**_role.ACCOUNT, **_role.ACKNOWLEDGE})
     # Blank, it does not stand for everybody: nobody would be created again who is acknowledged by mistake.
     chosen = "smtp_users_acknowledge_names" in node.variables
     if chosen and not values.get("acknowledge_names"):
@@ -222,7 +228,7 @@ def acknowledge(node: ControlNode) -> dict[str, Any]:
 
 def doctor(node: ControlNode) -> dict[str, Any]:
     """Look at the account and its files, and write nothing. What is found is told by ``tell``, when the report is written."""
-    facts = examine(node, _host(node), functools.partial(_looked_at, node))
+    facts = examine(node, host_of(node), functools.partial(looked_at, node))
     findings = findings_of(facts)
     return {
         "changed": False,
@@ -255,7 +261,7 @@ def drift(node: ControlNode) -> dict[str, Any]:
     node = node.as_dry_run()
     kept: dict[str, Any] = {}
     try:
-        values, options = _main(node)
+        values, options = main_of(node)
         # Whatever was approved: what is looked for is what is to be done.
         result = _hold(node, values, options)
         if not result.get("failed"):
@@ -263,7 +269,7 @@ def drift(node: ControlNode) -> dict[str, Any]:
     except SendCleanError as error:
         result = {"failed": True, "msg": getattr(error, "problems", str(error)), **error.details()}
     done = replace(node, variables={**node.variables, "smtp_users_result": result, "smtp_users_credentials_result": kept})
-    return _reporting.drifted(done, _host(node), page(done))
+    return _reporting.drifted(done, host_of(node), page(done))
 
 
 def anybody(node: ControlNode) -> dict[str, Any]:
@@ -285,14 +291,14 @@ def judge(node: ControlNode) -> dict[str, Any]:
     """Fail where something needs a hand. The pages of all accounts are shown before, since failures take much room."""
     found, failure = node.variables[_DOCTOR], node.variables[f"{_DOCTOR}_report"].get("failure")
     problems = [] if found["in_order"] else [f"{found['verdict']}: the page above says what to do"]
-    _refuse([*problems, *([failure] if failure else [])])
+    refuse([*problems, *([failure] if failure else [])])
     return {"changed": False}
 
 
 def move(node: ControlNode) -> dict[str, Any]:
     """Move the bindings of all accounts to another place, and leave in the old one where they are."""
     given = node.given(_MOVE)
-    _refuse([f"{name} must be given, as a path or a URL" for name in _MOVE if name not in given])
+    refuse([f"{name} must be given, as a path or a URL" for name in _MOVE if name not in given])
     source, target = (place_at(_place(name, given[name])) for name in _MOVE)
     return moved(source, target, node.check_mode)
 
@@ -327,81 +333,5 @@ def _keep(node: ControlNode, values: Mapping[str, Any], answered: Mapping[str, s
     return node.run("sendclean.email.smtp_credentials", {**options, "answered_passwords": answered} if answered else options)
 
 
-def _main(node: ControlNode) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the variables of the entry point main, and the options that say which users are wanted."""
-    values, problems = _looked_at(node, _role.MAIN)
-    options, wrong = _role.users_of(values, node.omit)
-    _refuse([*wrong, *problems, *_role.approval_problems(values)])
-    return values, options
-
-
 def _hold(node: ControlNode, values: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     return node.run("sendclean.email.smtp_users", {**_role.connection_of(values), **options, "include_passwords": False})
-
-
-def _chosen(node: ControlNode) -> dict[str, Any]:
-    values, problems = _looked_at(node, _role.ROTATE)
-    blank = {name for name in _role.CHOICES if _role.PREFIX + name in node.variables and name not in values}
-    _refuse([*([] if problems else _role.choice_problems(values, blank)), *problems])
-    return values
-
-
-def _tried(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
-    """Return the variables that are given, and what is wrong, for a step that goes on all the same."""
-    try:
-        return _looked_at(node, kinds)
-    except RoleError as error:
-        return {}, error.problems
-
-
-def _values(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> dict[str, Any]:
-    values, problems = _looked_at(node, kinds)
-    _refuse(problems)
-    return values
-
-
-def _looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
-    """Return the variables that are given, and all that is wrong, also with the place of the bindings."""
-    given = node.given(_role.PREFIX + name for name in kinds)
-    problems = list(_places(node, given)) if "bindings_path" in kinds else []
-    values, wrong = _role.converted(given, kinds)
-    if "bindings_path" in values:
-        sources = node.given(["ansible_inventory_sources"]).get("ansible_inventory_sources", [])
-        problems += _role.place_problems(values["bindings_path"], _host(node), sources)
-    return values, [*wrong, *problems, *_role.report_problems(values)]
-
-
-def _places(node: ControlNode, given: dict[str, Any]) -> Iterator[str]:
-    """Leave in ``given`` one place of the bindings at most, and yield what is wrong with them."""
-    has_url = _has_url(node)
-    # That of defaults/main.yml is nobody's choice: a database comes before it.
-    if _BINDINGS_PATH in given and node.variables[_BINDINGS_PATH] != f"{{{{ {_DEFAULT_PLACE} }}}}":
-        if has_url:
-            del given[_BINDINGS_PATH]
-            yield f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two"
-        return
-    given.pop(_BINDINGS_PATH, None)
-    if has_url or os.environ.get("SENDCLEAN_BINDINGS_URL"):
-        return
-    default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
-    if default:
-        given[_BINDINGS_PATH] = default
-    else:
-        yield from _role.place_problems(None, _host(node), [])
-
-
-def _has_url(node: ControlNode) -> bool:
-    """Say whether there is a database, be it that its variable has a mistake: that is told where it is looked at."""
-    try:
-        return bool(node.given([_BINDINGS_URL]))
-    except RoleError:
-        return True
-
-
-def _host(node: ControlNode) -> str:
-    return str(node.variables["inventory_hostname"])
-
-
-def _refuse(problems: list[str]) -> None:
-    if problems:
-        raise RoleError(problems)

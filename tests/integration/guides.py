@@ -103,7 +103,7 @@ def _follow_console(project: Project, text: str) -> Iterator[Run]:
                 # Each search goes on where the one before has stopped.
                 assert line == "..." or any(line in shown for shown in printed), f"{command} printed no {line!r}:\n{run.output}"
             yield run
-        elif tool in ("cp", "rm", "pg_dump"):
+        elif tool in ("cp", "rm", "pg_dump", "psql"):
             environment = {**os.environ, **project.environment}
             subprocess.run(shlex.split(command), cwd=project.folder, env=environment, check=True)
         elif tool == "ansible-builder":

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from integration.forge import SECONDS, Forge, Outcome, bound
+import yaml
+from integration.database import Database
+from integration.forge import GUIDE, SECONDS, Forge, Outcome, bound
 from integration.forges import GitHub, GitLab
 from integration.project import OWNER_ID, Project
 from simulator import Service
@@ -251,6 +253,46 @@ def test_a_later_job_whose_machine_is_gone(forge: Forge, service: Service, hold:
     assert f"{shop} may be its user" in outcome.output
     assert forge.run(forge.commit_users(BILLING, NEWSLETTER, {**SHOP, "smtp_user_name": shop})).succeeded
     assert_one_user_each(forge, "billing", "newsletter", "shop")
+
+
+class WithDatabase(GitLab):
+    """The pipeline that has nothing to push."""
+
+    def __init__(self, project: Project, database: Database) -> None:
+        super().__init__(project)
+        self.definition = yaml.safe_load(GUIDE["with-a-database/.gitlab-ci.yml"])
+        inventory = yaml.safe_load(GUIDE["inventory/hosts.yml"])
+        variables = inventory["sendclean_accounts"]["vars"]
+        del variables["smtp_users_bindings_path"], variables["smtp_users_credentials_file"]
+        variables["smtp_users_bindings_url"] = database.url
+        self.first = self.commit({"inventory/hosts.yml": yaml.safe_dump(inventory)})
+
+    def kept(self, name: str) -> str:
+        return "sendclean"
+
+
+def test_with_a_database_nothing_is_pushed_and_no_machine_that_goes_away_matters(
+    project: Project, database: Database, service: Service, hold: Any
+) -> None:
+    forge = WithDatabase(project, database)
+    before = forge.history()
+    held = hold("addSmtp", 2)
+    job = forge.start(forge.first)
+    assert held.begun.wait(SECONDS)
+    job.kill()
+    held.go_on.set()
+    service.after_call = None
+    jobs = [forge.start(forge.first) for unused in range(2)]
+    outcomes = [job.finish() for job in jobs]
+
+    assert [outcome.succeeded for outcome in outcomes] == [True, True], outcomes
+    assert set(database.aliases(OWNER_ID)) == {"billing", "newsletter"}
+    assert set(database.aliases(OWNER_ID).values()) == {user.smtp_user_name for user in service.users(OWNER_ID)}
+    service.clear_log()
+    shown = forge.run(forge.first, "check")
+    assert shown.succeeded and "changed=0" in shown.output, shown.output
+    assert {entry.call for entry in service.log} == {"listSmtp"}
+    assert forge.history() == before
 
 
 def killed(forge: Forge, commit: str, held: Held) -> None:

@@ -6,21 +6,15 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
-import socket
 from typing import Any
 
 import pytest
-import trustme
 import yaml
-from ansible_collections.sendclean.email.plugins.module_utils import _sql
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import record_at
-from integration.database import PASSWORD, ROLE, Database, served_with_passwords
-from integration.guides import ROOT, follow
+from integration.database import PASSWORD, ROLE, Database
 from integration.project import NO_CREDENTIALS, OWNER_ID, VERBOSE, Project, Run
 from integration.test_leaks import arguments_of_processes
-from postgres import Postgres, missing
 from simulator import Service
 
 ENFORCE = "ansible-playbook -i inventory sendclean.email.enforce"
@@ -83,8 +77,11 @@ def test_each_playbook_works_as_with_a_file(accounts: Project, service: Service,
     listed = yaml.safe_load((accounts.folder / "smtp_users.staging.yml").read_text(encoding="utf-8"))["smtp_users_list"]
     assert {user["alias"]: user["smtp_user_name"] for user in listed} == bound[OTHER]
 
-    doctor = accounts.run(playbook("doctor")).succeeded()
+    doctor = accounts.run(playbook("doctor", f"-e sendclean_doctor_report={accounts.folder}/report.json")).succeeded()
     assert f"  bindings     {database.url} can be read, written and locked\n" in doctor.output
+    report = (accounts.folder / "report.json").read_text(encoding="utf-8")
+    assert json.loads(report)["accounts"][0]["bindings_file"] == {"there": True, "usable": True, "busy": False}
+    assert "postgres" not in report and ROLE not in report
 
     passwords = {user.smtp_user_name: user.smtp_password for user in service.users(OWNER_ID)}
     rotated = accounts.run(playbook("rotate", "--limit production -e smtp_users_rotate_aliases=shop"), **VERBOSE)
@@ -321,105 +318,3 @@ def test_the_password_may_be_in_a_file(project: Project, service: Service, datab
         environment = {variable: str(project.folder / "home" / file), "SENDCLEAN_BINDINGS_URL": url, "PGPASSWORD": None}
         run = project.run("ansible-playbook -i inventory play.yml", **environment, **VERBOSE).succeeded()
         assert run.changed == (1 if number == 0 else 0)
-
-
-# ---- the guide ------------------------------------------------------------------------------------------------------
-
-
-class Guide:
-    """Says the guide's SQL to a server, and looks whether it does what the guide says."""
-
-    def __init__(self, project: Project, server: Postgres) -> None:
-        self.project, self.server = project, server
-        self.url = f"postgresql://sendclean@127.0.0.1:{server.port}/sendclean"
-        self.said: list[str] = []
-
-    def say(self, statement: str) -> None:
-        """Say a block."""
-        self.said.append(statement)
-        what = " ".join(statement.split()[:2])
-        steps = {"create role": self.first, "select application_name,": self.look, "insert into": self.go_back}
-        shown = steps.get(what, self.run)(statement)
-        if what == "select base_url,":
-            assert "(3 rows)" in shown
-
-    def run(self, statement: str) -> str:
-        return self.server.psql(statement, self.project.folder)
-
-    def first(self, statement: str) -> str:
-        return self.server.psql(statement, self.project.folder, "postgres")
-
-    def look(self, statement: str) -> str:
-        account = (self.project.environment["SENDCLEAN_API_URL"], OWNER_ID)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PGPASSWORD", self.project.environment["PGPASSWORD"])
-            record = record_at({"bindings_url": self.url}, *account)
-            assert record
-            with record.lock():
-                shown = self.run(statement)
-        assert f"sendclean on {socket.gethostname()[:20]} process {os.getpid()}" in shown
-        assert "(1 row)" in shown
-        return shown
-
-    def go_back(self, statement: str) -> str:
-        def newest() -> Any:
-            return self.server.ask("select version, document from sendclean_bindings order by version desc limit 1")[0]
-
-        before = newest()
-        assert before[0] == 3
-        self.server.ask(
-            "insert into sendclean_bindings select base_url, owner_id, 4, '{\"version\": 1, \"accounts\": {}}', 'a mistake'"
-            " from sendclean_bindings where version = 3"
-        )
-        shown = self.run(statement)
-        assert newest() == (5, before[1])
-        return shown
-
-
-def test_the_guide_can_be_followed(project: Project, service: Service) -> None:
-    """As it stands, but for the host, the authority and the base URL, on a server of its own, over TLS."""
-    if reason := missing():
-        pytest.skip(reason)
-    guide = (ROOT / "docs" / "bindings-in-postgresql.md").read_text(encoding="utf-8")
-    with served_with_passwords() as server:
-        server.ask("drop database sendclean", database="postgres")
-        for here, there in {
-            "db.example.com:5432": f"localhost:{server.port}",
-            "host=db.example.com": f"host=localhost\nport={server.port}",
-            "db.example.com": f"localhost:{server.port}",
-            "/etc/ssl/certs/ca-certificates.crt": str(server.folder / "authority.pem"),
-            "https://api.sendclean.net/v1.0": project.environment["SENDCLEAN_API_URL"],
-        }.items():
-            guide = guide.replace(here, there)
-        project.write("guide.md", guide)
-        project.environment["PGPASSWORD"] = "choose a long one"
-        follower = Guide(project, server)
-        follow(project, project.folder / "guide.md", follower.say)
-        assert [statement.split()[0] for statement in follower.said] == ["create", "select", "truncate", "select", "insert"]
-        assert len(names(service)) == 2
-
-        # What moved back is as it was, and the service file leads there, too, as does the password file.
-        for kind in ("pg_service.conf", "pgpass"):
-            (text,) = re.findall(rf"^```text\n(# ~/\.{kind}\n.*?)^```$", guide, re.DOTALL | re.MULTILINE)
-            project.write(f"home/{kind}", text)
-            (project.folder / "home" / kind).chmod(0o600)
-        inventory = (project.folder / "inventory" / "hosts.yml").read_text(encoding="utf-8")
-        for variable, file, hosts in (
-            ("PGPASSFILE", "pgpass", inventory),
-            ("PGSERVICEFILE", "pg_service.conf", re.sub(r"postgresql://\S+", "postgresql://?service=sendclean", inventory)),
-        ):
-            project.write("inventory/hosts.yml", hosts)
-            given = {variable: str(project.folder / "home" / file), "PGPASSWORD": None}
-            assert changed(project.run(ENFORCE, **given)) == {"production": 0}
-
-        # Another authority than the server's is not believed.
-        trustme.CA().cert_pem.write_to_path(server.folder / "authority.pem")
-        project.write("inventory/hosts.yml", inventory)
-        refused = project.run(ENFORCE)
-        assert "certificate verify failed" in refused.failures["production"]
-        assert refused.failures["production"].endswith("Check sslmode and sslrootcert, and the server's certificate")
-
-
-def test_the_statement_of_the_guide_is_the_one_of_the_failure() -> None:
-    guide = (ROOT / "docs" / "bindings-in-postgresql.md").read_text(encoding="utf-8")
-    assert f"\n{_sql.CREATE_TABLE.format(table='sendclean_bindings')}\n" in guide

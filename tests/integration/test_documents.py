@@ -15,7 +15,8 @@ from integration.guides import ACCOUNTS, ROOT, follow
 from integration.project import NO_CREDENTIALS, OWNER_ID, TOKEN, VERBOSE, Project
 from simulator import Service
 
-# Followed by test_database.py, test_doctor.py, test_postfix.py, test_recovery.py and test_role.py, which look at what came of it.
+# Followed by test_database_guide.py, test_doctor.py,
+# test_postfix.py, test_recovery.py and test_role.py, which look at what came of it.
 ELSEWHERE = {
     ROOT / "docs" / "bindings-in-postgresql.md",
     ROOT / "docs" / "credentials-on-a-postfix-relay.md",
@@ -29,6 +30,7 @@ MODULES = sorted(path for path in (ROOT / "plugins" / "modules").glob("*.py"))
 
 # The names that the documents use for users created by hand.
 BY_HAND = ("smtp12345", "smtp67890")
+EXAMPLES_DATABASE = "postgresql://sendclean@db.example.com/sendclean?sslmode=verify-full"
 
 
 def create_by_hand(project: Project, service: Service, *names: str) -> None:
@@ -52,7 +54,7 @@ def test_a_document_can_be_followed(document: Path, project: Project, service: S
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
-def test_the_examples_of_a_module_run(module: Path, project: Project, service: Service) -> None:
+def test_the_examples_of_a_module_run(module: Path, project: Project, service: Service, request: pytest.FixtureRequest) -> None:
     """In check mode, really, and again, which changes only what the examples themselves change back and forth."""
     create_by_hand(project, service, *BY_HAND)
     leaked = service.users(OWNER_ID)[0].smtp_password
@@ -63,6 +65,8 @@ def test_the_examples_of_a_module_run(module: Path, project: Project, service: S
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "EXAMPLES"
     )
     project.have_vault_password()
+    if EXAMPLES_DATABASE in examples:
+        examples = examples.replace(EXAMPLES_DATABASE, request.getfixturevalue("database").url)
     project.write("examples.yml", examples)
     credentials = {"owner_id": OWNER_ID, "token": "{{ sendclean_token }}"}
     billing = {"sendclean.email.smtp_user": {"alias": "billing", "total_limit": 10000, "hourly_limit": 500, **credentials}}

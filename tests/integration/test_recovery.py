@@ -117,7 +117,7 @@ def test_what_was_lost_is_recovered_from_what_lies_beside_it(source: str, projec
     run = project.run(f"{RECOVER} sendclean.email.recover sendclean.email.enforce {source}", **VERBOSE).succeeded()
 
     assert run.changes == [1, 0, 0], run.output
-    assert told(run) == [f"Bound: {bound}", "Nothing is to be bound: the bindings file has it all"]
+    assert told(run) == [f"Bound: {bound}", "Nothing is to be bound: the bindings have it all"]
     assert aliases(project) == before
     assert {entry.call for entry in service.log} == {"listSmtp"}
 

@@ -30,6 +30,7 @@ import ansible_runner
 import psutil
 import pytest
 import yaml
+from integration.database import PASSWORD, Database
 from integration.guides import ROOT, blocks
 from integration.project import OWNER_ID, TOKEN, Project, kill
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -93,19 +94,23 @@ class Job:
 
 
 class Awx:
-    """An AWX with the guide's project and credential type, and the volume that it mounts."""
+    """An AWX with the guide's project and credential type, with bindings on a volume that it mounts, or in a database."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, database: Database | None = None) -> None:
         self.project = project
         self.volume = project.folder / "volume"
-        self.injector = self.guide("credential-type/injector.yml")
+        self.injector = self.guide("credential-type/injector.yml" if database else "volume/injector.yml")
         for name in ("enforce", "recover"):
             # The guide shows the first one, and says that the others are alike.
             project.write(f"repository/{name}.yml", GUIDE["enforce.yml"].replace("email.enforce", f"email.{name}"))
         self.inventory = as_script(self.guide("inventory.yml"))
+        if not database:
+            self.inventory["sendclean_accounts"]["vars"].update(self.guide("group_vars/sendclean_accounts.yml"))
         self.jobs: list[Job] = []
         credential = ("SENDCLEAN_OWNER_ID", "SENDCLEAN_TOKEN", "SENDCLEAN_API_URL")
         self.inputs = dict(zip(("owner_id", "token", "api_url"), map(project.environment.pop, credential), strict=True))
+        if database:
+            self.inputs |= {"bindings_url": database.url, "bindings_password": project.environment.pop("PGPASSWORD")}
 
     def guide(self, path: str) -> Any:
         """Return a file of the guide, with the volume where it is here."""
@@ -156,12 +161,11 @@ class Awx:
         return self.jobs[-1]
 
 
-@pytest.fixture
-def awx(project: Project) -> Iterator[Awx]:
-    """An AWX. What its jobs leave holds no secret but the token, in the one file where ansible-runner keeps the environment."""
+@contextlib.contextmanager
+def installed(project: Project, database: Database | None = None) -> Iterator[Awx]:
+    """Have an AWX. What its jobs leave holds no secret but in the one file where ansible-runner keeps the environment."""
     (project.folder / "inventory" / "hosts.yml").unlink()
-    awx = Awx(project)
-    awx.volume.mkdir()
+    awx = Awx(project, database)
     yield awx
     # Where a test has failed.
     for job in awx.jobs:
@@ -172,16 +176,55 @@ def awx(project: Project) -> Iterator[Awx]:
     for command in commands:
         given = json.loads(command.read_text(encoding="utf-8"))
         assert given["env"].pop("SENDCLEAN_TOKEN") == TOKEN
+        assert given["env"].pop("PGPASSWORD", None) == (PASSWORD if database else None)
         assert not project.secrets_in(json.dumps(given))
+
+
+@pytest.fixture
+def awx(project: Project) -> Iterator[Awx]:
+    """An AWX with a volume."""
+    with installed(project) as awx:
+        awx.volume.mkdir()
+        yield awx
 
 
 def test_the_credential_type_hides_the_token_and_needs_no_url() -> None:
     fields = yaml.safe_load(GUIDE["credential-type/input.yml"])
-    assert [field["id"] for field in fields["fields"] if field.get("secret")] == ["token"]
+    assert [field["id"] for field in fields["fields"] if field.get("secret")] == ["token", "bindings_password"]
     # AWX gives what was left out as nothing, and an empty URL is refused.
     filled_in = environment(yaml.safe_load(GUIDE["credential-type/injector.yml"]), dict.fromkeys(fields["required"], "x"))
     assert filled_in["SENDCLEAN_API_URL"] == "https://api.sendclean.net/v1.0"
     assert all(filled_in.values())
+    # With a volume, the rest is the same.
+    with_volume = environment(yaml.safe_load(GUIDE["volume/injector.yml"]), dict.fromkeys(fields["required"], "x"))
+    assert {name: with_volume.pop(name) for name in ("SENDCLEAN_BINDINGS_PATH",)} == {
+        "SENDCLEAN_BINDINGS_PATH": f"{MOUNT['mountPath']}/bindings.json"
+    }
+    assert with_volume.items() <= filled_in.items()
+    assert filled_in.keys() - with_volume.keys() == {"SENDCLEAN_BINDINGS_URL", "PGPASSWORD"}
+
+
+def test_each_job_finds_what_is_in_the_database(project: Project, database: Database, service: Service) -> None:
+    """No folder outlives a job. One is cancelled while it creates, and its lock is gone with it."""
+    with installed(project, database) as awx:
+        assert awx.start("--check").finish().changed == 1
+        assert {entry.call for entry in service.log} == {"listSmtp"}
+        awx.inventory["sendclean_accounts"]["vars"]["smtp_users_timeout"] = SECONDS
+        held = hold_back(service)
+        job = awx.start("--diff", "-vvvv")
+        assert held.begun.wait(SECONDS)
+        inside = job.container.children(recursive=True)
+        job.container.terminate()
+        assert job.finish().status == "canceled"
+        kill(inside)
+        held.go_on.set()
+
+        outcomes = [job.finish() for job in [awx.start(), awx.start()]]
+        assert [outcome.status for outcome in outcomes] == ["successful"] * 2, outcomes
+        assert sorted(outcome.changed for outcome in outcomes) == [0, 1]
+        assert set(database.aliases(OWNER_ID)) == {"billing", "newsletter"}
+        assert set(database.aliases(OWNER_ID).values()) == {user.smtp_user_name for user in service.users(OWNER_ID)}
+        assert not awx.volume.exists()
 
 
 def test_each_job_finds_what_is_on_the_volume(awx: Awx, service: Service) -> None:

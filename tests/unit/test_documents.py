@@ -124,7 +124,19 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
         ("fcntl", {"_files"}),
         (
             "os",
-            {"_checkup", "_control_node", "_disk", "_files", "_module", "_options", "_postgres", "_progress", "_role", "_steps"}
+            {
+                "_checkup",
+                "_control_node",
+                "_disk",
+                "_files",
+                "_module",
+                "_options",
+                "_postgres",
+                "_progress",
+                "_role",
+                "_steps",
+                "_variables",
+            }
             | {"_watch"},
         ),
     ],

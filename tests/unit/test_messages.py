@@ -65,7 +65,7 @@ NO_MESSAGES = {
     "<what> from <place> to <place>: give that as smtp_users_<option>, SENDCLEAN_<option> or <option>",
     "These users have<dry> a new password, redeploy what uses it: <rotated>",
     "(in the real run)",
-    "Nothing is to be bound: the bindings file has it all",
+    "Nothing is to be bound: the bindings have it all",
     "Left out, since they had no alias: <nameless>",
     "Nobody has claimed <others>",
     "Acknowledged<would> as somebody else's: <names>",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -72,6 +73,12 @@ def failing(text: str) -> dict[str, Any]:
         "error": {"message": SECRET},
     }
     return {**result, "failed": True, "msg": f"1 of 4 users failed, {text}", "failures": [failure]}
+
+
+def unchanged(dry: bool) -> dict[str, Any]:
+    """A result of an account that is as its list says."""
+    estimate = {"estimated_calls": 1, "estimated_minutes": 0.0} if dry else {}
+    return {"changed": False, "smtp_users": [], "summary": {**dict.fromkeys(ACTIONS, 0), **estimate}, "operations": []}
 
 
 REFUSED = {"failed": True, "msg": ["smtp_users_token must be a string", "and more"]}
@@ -183,3 +190,30 @@ def test_json_holds_the_names_as_they_are(text: str) -> None:
     whole = validate(shown, "report")
     assert shown.isascii()
     assert (whole["account"], whole["changes"][0]["alias"], whole["unclaimed"]) == (text, text, [f"{text}4"])
+
+
+@pytest.mark.parametrize(
+    ("result", "dry", "verdict"),
+    [
+        (REFUSED, True, "Refused: nothing was changed."),
+        (ERROR, True, "The dry run stopped with an error: nothing was changed."),
+        (ERROR, False, "The run stopped with an error."),
+        (CHECKSUM, False, "Refused, since this is not the plan that was approved: nothing was changed."),
+        (planned(), True, "A run would change 2 users of 4. This was a dry run: nothing is changed yet."),
+        (planned(dry=False), False, "2 users of 4 changed. SendClean&#x27;s listing shows it."),
+        (failing("a"), False, "1 user of 4 failed, 1 changed, 2 in order."),
+        (unchanged(True), True, "Everything is in order: a run would change nothing."),
+        (unchanged(False), False, "Everything was in order: nothing was changed."),
+    ],
+)
+def test_the_verdict_is_the_same_on_the_page_and_in_a_comment(result: dict[str, Any], dry: bool, verdict: str) -> None:
+    assert html.unescape(verdict) in html.unescape(report("/srv/p.html", result, dry, "a", TOLD))
+    assert html.unescape(verdict) in report("/srv/p.md", result, dry, "a", TOLD)
+
+
+def test_a_plan_that_is_not_the_approved_one_is_told() -> None:
+    page = Page(report("/srv/p.html", CHECKSUM, False, "a", TOLD))
+    assert [text.strip() for text in page.cells[-3:]] == ["billing2", "editSmtp", "status: Disable"]
+    comment = report("/srv/p.md", CHECKSUM, False, "a", TOLD)
+    assert "| `editSmtp` | `billing2` | `status: Disable` |" in comment and "another plan" in comment
+    assert "What the plan is now" not in report("/srv/p.md", planned(), True, "a", TOLD)

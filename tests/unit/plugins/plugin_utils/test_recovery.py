@@ -98,7 +98,7 @@ def test_what_is_told() -> None:
     assert list(told_of_recovery(found, bound, dry=False)) == ["Bound: b = s2"]
     open_ones = {**bound, "unclaimed": ["s3", "s5", "s6", "s7"], "known": ["s6"], "begun": {"c": {"smtp_user_names": ["s7"]}}}
     assert list(told_of_recovery(Found({"a": "s1"}, ["s3", "s4"]), open_ones, dry=True)) == [
-        "Nothing is to be bound: the bindings file has it all",
+        "Nothing is to be bound: the bindings have it all",
         "Left out, since they had no alias: s3",
         "Nobody has claimed s5, s7",
     ]
