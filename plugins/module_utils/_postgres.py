@@ -263,6 +263,8 @@ class PostgresStore(Store):
         given = psycopg.conninfo.conninfo_to_dict(self._url)
         patience = {} if "connect_timeout" in given else {"connect_timeout": 10}
         options: dict[str, Any] = {**_KEEPALIVE, **patience, "target_session_attrs": "read-write", "application_name": _who()}
+        # Text is Unicode, whatever the database's encoding or the environment's is; in some its names would be bytes.
+        options["client_encoding"] = "UTF8"
         # Prepared statements would be another session's, too.
         connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **options)
         try:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 from integration.browser import chromium
-from integration.database import PASSWORD, Database, served_with_passwords
+from integration.database import Database
 from integration.project import OWNER_ID, TOKEN, Project, new_project
 from postgres import Postgres, missing
+from postgres.secured import PASSWORD, served_with_passwords
 from selenium import webdriver
 from simulator import RunningServer, Service, serve
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
-from integration.database import PASSWORD, ROLE, Database
+from integration.database import Database
 from integration.project import NO_CREDENTIALS, OWNER_ID, VERBOSE, Project, Run
 from integration.test_leaks import arguments_of_processes
+from postgres.secured import PASSWORD, ROLE
 from simulator import Service
 
 ENFORCE = "ansible-playbook -i inventory sendclean.email.enforce"

@@ -15,11 +15,11 @@ import pytest
 import trustme
 from ansible_collections.sendclean.email.plugins.module_utils import _sql
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import record_at
-from integration.database import served_with_passwords
 from integration.guides import ROOT, follow
 from integration.project import OWNER_ID, Project
 from integration.test_database import ENFORCE, changed, names
 from postgres import Postgres, missing
+from postgres.secured import served_with_passwords
 from simulator import Service
 
 

@@ -30,10 +30,11 @@ import ansible_runner
 import psutil
 import pytest
 import yaml
-from integration.database import PASSWORD, Database
+from integration.database import Database
 from integration.guides import ROOT, blocks
 from integration.project import OWNER_ID, TOKEN, Project, kill
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from postgres.secured import PASSWORD
 from simulator import Service
 
 # The guide's files by their paths, which stand in their first lines.
