@@ -291,13 +291,17 @@ class PostgresStore(Store):
     def _failure(self, error: Exception) -> BindingsError:
         """Say what a failure means. A connection that is not as it was is not used again."""
         was_connected, was_locked = self._connection is not None, self._locked
-        broken = isinstance(error, TimeIsUp) or self._connection is None or self._connection.closed
-        reason = f"no answer within {_PATIENCE:g} s" if isinstance(error, TimeIsUp) else _reason(error)
+        failure = self._failure_of(error, was_connected, was_locked)
+        # With the lock, whatever it is: a run must not go on that cannot write down what it does.
+        return LostError(str(failure)) if was_locked else failure
+
+    def _failure_of(self, error: Exception, was_connected: bool, was_locked: bool) -> BindingsError:
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return BindingsError(self._no_right())
         if isinstance(error, psycopg.errors.UndefinedTable):
             return MissingTableError(*self._no_table())
-        if broken:
+        reason = f"no answer within {_PATIENCE:g} s" if isinstance(error, TimeIsUp) else _reason(error)
+        if isinstance(error, TimeIsUp) or self._connection is None or self._connection.closed:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import socket
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _postgres, _sql
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import record_at
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record, record_at
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, LostError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Intent
 from ansible_collections.sendclean.email.plugins.module_utils._postgres import PostgresStore
@@ -28,6 +27,8 @@ pytestmark = pytest.mark.xdist_group("postgres")
 
 ACCOUNT = (BASE, OWNER)
 Stores = Callable[..., PostgresStore]
+MOMENT = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)
+NOBODY = Intent(100, 10, frozenset())
 
 
 @pytest.fixture(scope="module")
@@ -243,35 +244,73 @@ def test_a_lock_that_the_session_has_no_more_is_noticed(stores: Stores) -> None:
                 ask()
 
 
-def test_who_cannot_be_recorded_is_tried_for_a_minute(
-    stores: Stores, database: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And the new lock is the account's: in between somebody else may have it."""
+@pytest.fixture
+def begun(database: Postgres, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Record, FakeClock]]:
+    """The record of a run that has the lock, as guest, and is making a user; waiting takes no time."""
     clock = FakeClock()
     for module in (_bindings, _postgres):
         monkeypatch.setattr(module, "time", clock)
-    moment = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)
-    record = record_at({"bindings_url": database.url}, *ACCOUNT)
+    record = record_at({"bindings_url": database.url.replace("postgres@", "guest@")}, *ACCOUNT)
     assert record is not None
-    lost = contextlib.ExitStack()
     with record.lock():
-        record.record_intent("billing", Intent(100, 10, frozenset()))
-        other = stores()
-        record._store.close()
-        record._store._locked = True
-        lost.enter_context(other.lock())
-        begun = clock.now
-        with pytest.raises(
-            LostError, match='^smtp1 was created for alias "billing", but is not recorded: The lock of bindings_url'
-        ):
-            record.bind_created("billing", "smtp1", moment, None)
-        assert begun + 59 < clock.now < begun + 63
-        clock.meanwhile = lambda: lost.close() if clock.now > begun + 90 else None
-        record._store._locked = True
-        assert isinstance(record.bind_created("billing", "smtp1", moment, ("shop", Intent(1, 1, frozenset()))), LostError)
-    assert record.read().aliases == {"billing": "smtp1"}
-    assert record.read().intents == {}
+        record.record_intent("billing", NOBODY)
+        yield record, clock
     record.close()
+
+
+def restricts(database: Postgres, how: str, wanted: bool) -> None:
+    """Keep guest from writing, or let it."""
+    if how == "revoked":
+        database.ask(f"{'revoke' if wanted else 'grant'} insert on sendclean_bindings {'from' if wanted else 'to'} guest")
+    else:
+        database.ask(f"alter system set default_transaction_read_only = {'on' if wanted else 'off'}")
+        database.ask("select pg_reload_conf()")
+        while database.ask("show default_transaction_read_only") == [("off" if wanted else "on",)]:
+            pass
+
+
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize("how", ["revoked", "read-only"])
+def test_who_cannot_be_recorded_is_tried_for_a_minute(
+    begun: tuple[Record, FakeClock], database: Postgres, how: str, ends: bool
+) -> None:
+    """Whatever it is that keeps the server from it, as after a fail-over, or with a full disk."""
+    record, clock = begun
+    start = clock.now
+    restricts(database, how, True)
+    if ends:
+        clock.meanwhile = lambda: restricts(database, how, False) if clock.now == start + 30 else None
+        lost = record.bind_created("billing", "smtp1", MOMENT, ("shop", NOBODY))
+        assert isinstance(lost, LostError)
+        assert start + 30 <= clock.now < start + 35
+        assert record.read().aliases == {"billing": "smtp1"}
+        assert record.read().intents == {}
+        return
+    try:
+        with pytest.raises(LostError, match='^smtp1 was created for alias "billing", but is not recorded: bindings_url '):
+            record.bind_created("billing", "smtp1", MOMENT, None)
+        assert start + 59 <= clock.now < start + 63
+    finally:
+        restricts(database, how, False)
+
+
+def test_the_new_lock_is_waited_for_as_long(begun: tuple[Record, FakeClock], stores: Stores) -> None:
+    record, clock = begun
+    start = clock.now
+    record._store._connection.close()
+    with stores().lock(), pytest.raises(LostError, match="is not recorded: The lock of bindings_url has been held for 60 s by"):
+        record.bind_created("billing", "smtp1", MOMENT, None)
+    assert start + 59 <= clock.now < start + 63
+
+
+def test_a_password_whose_time_cannot_be_recorded_is_said_to_be_made(begun: tuple[Record, FakeClock], stores: Stores) -> None:
+    record, unused = begun
+    record._store._connection.close()
+    with stores().lock(), pytest.raises(LostError, match="^smtp1 has a new password, that of this result, but its time is not"):
+        record.record_password_time("smtp1", MOMENT)
+    record._store.regain(0)
+    record.record_password_time("smtp1", MOMENT)
+    assert record.read().password_times == {"smtp1": MOMENT}
 
 
 # ---- what is set for a role -------------------------------------------------------------------------------------
