@@ -60,7 +60,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25
 
 # What libpq and servers say, and what helps. Servers may say it in another language.
 _ADVICE = (
-    (r"read-only|standby|recovery", "It is a standby, whose locks and data are its own: name the primary"),
+    (
+        r"read-only|hot standby|during recovery|recovery is in progress",
+        "It is a standby, whose locks and data are its own: name the primary",
+    ),
     (r"certificate|SSL|TLS", "Check sslmode and sslrootcert, and the server's certificate"),
     (r"database .* does not exist", "Make the database, or name another one"),
     (
@@ -68,7 +71,7 @@ _ADVICE = (
         "Check the role; its password belongs into PGPASSWORD, PGPASSFILE or a service file",
     ),
     (
-        r"URI|conninfo|connection option|service",
+        r"URI|conninfo|connection option|service file|definition of service",
         "Check how it is written: postgresql://user@host:5432/database?sslmode=verify-full",
     ),
     (

@@ -140,6 +140,25 @@ def served(*settings: str) -> Iterator[Postgres]:
 
 
 @contextlib.contextmanager
+def standby_of(server: Postgres) -> Iterator[Postgres]:
+    """Run a server that follows another one and may only be read, without the passwords of the first."""
+    folder = Path(tempfile.mkdtemp(prefix="sendclean-pg-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "nobody", "nogroup")
+        source = f"host={server.folder} port={server.port} user=postgres"
+        _run([_need("pg_basebackup"), "-d", source, "-D", str(folder / "data"), "-R", "-c", "fast"], folder)
+        standby = Postgres(folder, free_port())
+        standby.start()
+        try:
+            yield standby
+        finally:
+            standby.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def bounced(server: Postgres, pool_mode: str, pool_size: int = 1) -> Iterator[int]:
     """Run PgBouncer before a server and return its port."""
     port = free_port()
