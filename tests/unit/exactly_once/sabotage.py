@@ -102,6 +102,12 @@ def _lock_elsewhere() -> contextlib.AbstractContextManager[object]:
     return stack
 
 
+def _one_lock_for_all() -> contextlib.AbstractContextManager[object]:
+    """Whatever the account is."""
+    keys = PostgresStore._keys
+    return mock.patch.object(PostgresStore, "_keys", lambda store: {**keys(store), "key": 4711})
+
+
 def _pauses() -> contextlib.AbstractContextManager[object]:
     """Up to 150 ms between reading and writing."""
     read = PostgresStore.read
@@ -133,6 +139,7 @@ CHANGES: dict[str, Change] = {
     "no marker": _no_marker,
     "own lock again": _own_lock_again,
     "lock elsewhere": _lock_elsewhere,
+    "one lock for all": _one_lock_for_all,
     "pauses": _pauses,
     "short late": _short_late,
     "short patience": _short_patience,
