@@ -18,7 +18,8 @@ import trustme
 from postgres import DATABASE, Postgres, served
 
 ROLE = "sendclean_runs"
-PASSWORD = "the-password-of-the-database's-role"
+# With all that means something else in a URL, in a template, or in a shell.
+PASSWORD = "the password: of @ the/database's #role? %40 {{ 1 }} $HOME &"
 
 
 @contextlib.contextmanager
