@@ -26,7 +26,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._document import (
     render,
     section_of,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._errors import LostError, RefusedError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, LostError, RefusedError
 from ansible_collections.sendclean.email.plugins.module_utils._file_store import FileStore
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent
 from ansible_collections.sendclean.email.plugins.module_utils._stores import Account, Store
@@ -104,7 +104,8 @@ class Record:
         try:
             self.bind(alias, smtp_user_name, password_time, next_one)
         except LostError as lost:
-            self._late(lost, lambda: self._bind_begun(alias, smtp_user_name, password_time))
+            done = f'{smtp_user_name} was created for alias "{alias}", but is not recorded'
+            self._late(lost, lambda: self._bind_begun(alias, smtp_user_name, password_time), done)
             return lost
         return None
 
@@ -155,20 +156,28 @@ class Record:
         try:
             write()
         except LostError as lost:
-            self._late(lost, write)
+            self._late(lost, write, f"{smtp_user_name} has a new password, that of this result, but its time is not recorded")
 
-    def _late(self, lost: LostError, write: Callable[[], None]) -> None:
-        """Write down what SendClean has done already, under a new lock. Raises BindingsError if a minute is not enough."""
+    def _late(self, lost: LostError, write: Callable[[], None], done: str) -> None:
+        """Write down what SendClean has ``done`` already, under a new lock. LostError if that fails: nothing more may be done.
+
+        Under the new lock, too, since what was listed is older than it.
+        """
         deadline = time.monotonic() + _LATE
+        error: BindingsError = lost
         while True:
             self._document = None
-            if not self._store.regain(max(deadline - time.monotonic(), 0.0)):
-                raise lost
             try:
+                if not self._store.regain(max(deadline - time.monotonic(), 0.0)):
+                    break
                 return write()
-            except LostError:
-                if time.monotonic() >= deadline:
-                    raise
+            except RefusedError as refused:
+                raise LostError(str(refused)) from None
+            except BindingsError as another:
+                error = another
+                if not isinstance(another, LostError) or time.monotonic() >= deadline:
+                    break
+        raise LostError(f"{done}: {error}")
 
     def _bind(self, section: dict[str, Any], alias: str, smtp_user_name: str) -> None:
         other = next((other for other, name in section["aliases"].items() if name == smtp_user_name and other != alias), None)

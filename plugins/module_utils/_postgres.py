@@ -209,7 +209,7 @@ class PostgresStore(Store):
         row = self._ask(_sql.HOLDER)
         holder = f"by {row[0]} (process {row[1]} of the server, connected {row[2]})" if row else "by another session"
         return (
-            f"The lock of bindings_url has been held for {timeout:g} s {holder}: {self.place}. Nothing has changed there "
+            f"The lock of bindings_url has been held for {timeout:.3g} s {holder}: {self.place}. Nothing has changed there "
             "meanwhile. Wait for that run to end, or end it if it hangs, then run again"
         )
 

@@ -227,7 +227,7 @@ def refuse_other_plan(plans: Sequence[Plan], checksum: str, approved: str | None
     why = (
         "It is that of a run with nothing to do, also for a host that smtp_users_plan_checksums does not have"
         if approved == NOTHING_TO_DO
-        else "The account, the bindings file or what is asked for has changed since"
+        else "The account, the bindings or what is asked for has changed since"
     )
     error = RefusedError(
         f"plan_checksum {approved} is not that of this run, whose plan is {checksum}: {counts}. {why}. Nothing was written. "

@@ -99,7 +99,7 @@ options:
   plan_checksum:
     description:
       - The RV(plan_checksum) of the plan that was approved, mostly that of a run in check mode. No other plan is carried out.
-      - A run that would do anything else, since the account, the bindings file or O(users) is another by now, is refused before
+      - A run that would do anything else, since the account, the bindings or O(users) is another by now, is refused before
         anything is written, in check mode too. Its RV(operations) and its RV(plan_checksum) say what it would do.
       - A run that has nothing to do is not refused, so that a run that was done may be repeated.
       - After a failure of some users, what is left to do is another plan, with another checksum. Look at it in check mode again.

@@ -60,7 +60,7 @@ def test_it_ends_well(tmp_path: Path) -> None:
     demo = start(tmp_path)
     output, errors = finish(demo)
     assert demo.returncode == 0, output + errors
-    assert len(re.findall(r"^    => changed=", output, re.MULTILINE)) == 8
+    assert len(re.findall(r"^    => changed:", output, re.MULTILINE)) == 8
     assert not is_served(output)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
 

@@ -11,6 +11,7 @@ import functools
 import http.client
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ NEVER = 10**9
 
 
 class Steps:
-    """Watch a run's input and output, and call ``end`` at the point ``end_at``: a number, or a label that comes by for the
-    first time.
+    """Watch a run's input and output, and call ``end`` at the point ``end_at``: a number, or a label. One that comes by for the
+    second time ends with " (2)".
 
     Every step has a point before and one after it. What waits for an answer, as calls of the API and statements do, has a
     third, "sent", between its request and the answer.
@@ -40,12 +41,14 @@ class Steps:
         self._end = end
         self._passed = passed
         self._count = 0
+        self._times: Counter[str] = Counter()
         self._call = ""
 
     def point(self, label: str) -> None:
         """Pass a point, or end here and, if the run's clean-up comes by, at any later point too."""
         self._count += 1
-        if label == self._label:
+        self._times[label] += 1
+        if self._label in (label, f"{label} ({self._times[label]})"):
             self._end_at = min(self._end_at, self._count)
         if self._count <= self._end_at:
             self._passed(label)

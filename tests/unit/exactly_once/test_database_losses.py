@@ -2,19 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What lies between a run and its bindings goes: the server, the connection, or it was never what it seemed, as with PgBouncer."""
+"""What lies between a run and its bindings goes, the server or the connection; or it never was what it seemed: PgBouncer."""
 
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from postgres import bounced, missing_bouncer
 from postgres.proxy import Proxy
-from unit.exactly_once.kept import Result
+from simulator import Settings
 from unit.exactly_once.playground import Account
-from unit.exactly_once.processes import Process, barrier
 from unit.exactly_once.trials import BEFORE_THE_CALL, CREATION, STOPS, Trial
 
 pytestmark = pytest.mark.parametrize("account", ["database"], indirect=True)
@@ -36,8 +36,8 @@ def test_a_name_that_cannot_be_written_down_is_in_the_failure_and_found_by_the_n
         trial.kept.server.start("fsync=off")
     (user,) = account.users()
     assert result["failed"]
-    assert result["msg"].startswith("bindings_url leads to no database: ")
-    assert user.smtp_user_name in result["msg"]
+    assert "bindings_url leads to no database: " in result["msg"]
+    assert result["msg"].startswith(f'{user.smtp_user_name} was created for alias "billing", ')
     assert [operation["smtp_user_name"] for operation in result["operations"]] == [user.smtp_user_name]
     assert result["changed"] is True
     assert account.aliases() == {}
@@ -85,22 +85,39 @@ def test_a_connection_is_swallowed(trial: Trial, account: Account, proxy: Proxy,
     trial.one_user()
 
 
-def through(trial: Trial, port: int, number: int, **options: object) -> list[Result]:
-    """Run as many at once through a port."""
-    start = barrier(number)
-    url = trial.kept.server.at(port)
-    runs = [
-        Process(
-            trial.folder / f"{port}-{run}",
-            "smtp_user",
-            {**trial.account.options, **CREATION, "bindings_url": url, **options},
-            start=start,
-            under=["pauses"],
-        )
-        for run in range(number)
-    ]
-    trial.runs += runs
-    return [run.result() for run in runs]
+def test_with_the_lock_nothing_more_is_done_for_other_users(trial: Trial, account: Account, proxy: Proxy) -> None:
+    """Neither is one created, nor another one changed, while the lock is the swallowed session's."""
+    other = account.run("smtp_user", **{**CREATION, "alias": "news", "hourly_limit": 9})
+    holder = trial.start(
+        "after addSmtp", ["impatient"], ["billing", "shop", "news"], bindings_url=trial.kept.server.at(proxy.port)
+    )
+    proxy.swallow()
+    calls, version = account.calls(), trial.version()
+    holder.send(signal.SIGCONT)
+    result = holder.result()
+    assert account.calls() - calls == Counter({"listSmtp": account.calls()["listSmtp"] - calls["listSmtp"]})
+    assert trial.version() == version
+    created, not_created, unchanged = (user["msg"] for user in result["failures"])
+    assert created.startswith(f'{account.users()[1].smtp_user_name} was created for alias "billing", ')
+    assert "not attempted, since the bindings were changed, or their lock was lost" in not_created == unchanged
+    proxy.close()
+    assert trial.start(users=["billing", "shop", "news"]).result()["summary"]["adopted"] == 1
+    assert account.aliases()["news"] == other["smtp_user"]["smtp_user_name"]
+    assert len(account.users()) == 3
+
+
+def test_what_another_run_has_settled_otherwise_stops_a_run_whose_lock_was_lost(trial: Trial, account: Account) -> None:
+    """Its listing is from before: it creates nobody else, whom the other may have created as well."""
+    account.service.settings = Settings(listing_lag=8.0)
+    # The second of these binds one and begins the next.
+    holder = trial.start("before write with intent (2)", users=["billing", "shop"])
+    trial.end_session()
+    assert trial.start(users=["billing", "shop"]).result()["summary"]["created"] == 2
+    holder.send(signal.SIGCONT)
+    result = holder.result()
+    assert account.calls()["addSmtp"] == 3
+    assert "whose creation another run has settled meanwhile" in result["failures"][0]["msg"]
+    assert "not attempted" in result["failures"][1]["msg"]
 
 
 @pytest.mark.skipif(bool(missing_bouncer()), reason=str(missing_bouncer()))
@@ -110,9 +127,9 @@ def test_behind_pgbouncer_in_transaction_mode_runs_fail_and_nobody_is_made_twice
     trial: Trial, account: Account, pool_size: int, attempt: int
 ) -> None:
     with bounced(trial.kept.server, "transaction", pool_size) as port:
-        results = through(trial, port, 2)
+        results = trial.at_once(2, ["pauses"], bindings_url=trial.kept.server.at(port))
         # The session that is left has a dead run's lock.
-        later = through(trial, port, 1)
+        later = trial.at_once(1, bindings_url=trial.kept.server.at(port))
     assert any(result.get("failed") for result in results)
     for result in [*results, *later]:
         if result.get("failed"):
@@ -128,7 +145,7 @@ def test_behind_pgbouncer_in_transaction_mode_runs_fail_and_nobody_is_made_twice
 @pytest.mark.skipif(bool(missing_bouncer()), reason=str(missing_bouncer()))
 def test_behind_pgbouncer_in_session_mode_all_is_well(trial: Trial, account: Account) -> None:
     with bounced(trial.kept.server, "session", 3) as port:
-        results = through(trial, port, 3)
+        results = trial.at_once(3, ["pauses"], bindings_url=trial.kept.server.at(port))
         assert not [result["msg"] for result in results if result.get("failed")]
         assert sum(result["changed"] for result in results) == 1
     trial.one_user()

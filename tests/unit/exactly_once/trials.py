@@ -10,9 +10,9 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from unit.exactly_once.kept import InDatabase
+from unit.exactly_once.kept import InDatabase, Result
 from unit.exactly_once.playground import Account
-from unit.exactly_once.processes import Process
+from unit.exactly_once.processes import Process, barrier
 
 CREATION = {"alias": "billing", "total_limit": 100, "hourly_limit": 10}
 # How long a call may take, in seconds: longer than a busy machine needs, and a stop is longer still.
@@ -38,20 +38,38 @@ class Trial:
         self.account.options["timeout"] = TIMEOUT
         self.runs: list[Process] = []
 
-    def start(self, stop_at: str = "", under: Sequence[str] = (), **options: object) -> Process:
-        """Begin a run, which stops itself at a point."""
+    def start(self, stop_at: str = "", under: Sequence[str] = (), users: Sequence[str] = (), **options: object) -> Process:
+        """Begin a run, which stops itself at a point. ``users`` are aliases, for a run that makes several users."""
+        asked: Result = {"users": [{**CREATION, "alias": alias} for alias in users]} if users else CREATION
         run = Process(
             self.folder / str(len(self.runs)),
-            "smtp_user",
-            {**self.account.options, **CREATION, **options},
+            "smtp_users" if users else "smtp_user",
+            {**self.account.options, **asked, **options},
             signal_at=stop_at,
             signal_number=signal.SIGSTOP,
             under=under,
         )
         self.runs.append(run)
         if stop_at:
-            run.wait_for(stop_at)
+            point, unused, times = stop_at.rstrip(")").partition(" (")
+            run.wait_for(point, int(times or 1))
         return run
+
+    def at_once(self, number: int, under: Sequence[str] = (), **options: object) -> list[Result]:
+        """As many runs at the same moment."""
+        start = barrier(number)
+        runs = [
+            Process(
+                self.folder / str(len(self.runs) + place),
+                "smtp_user",
+                {**self.account.options, **CREATION, **options},
+                start=start,
+                under=under,
+            )
+            for place in range(number)
+        ]
+        self.runs += runs
+        return [run.result() for run in runs]
 
     def end(self) -> None:
         """End what still runs."""

@@ -155,7 +155,7 @@ def test_another_plan_is_refused_under_the_lock_before_anything_is_written(
         assert "smtp_users" not in done.result
         assert done.msg == (
             f"plan_checksum c{31 * '0'} is not that of this run, whose plan is {now['plan_checksum']}: 1 updated (bound), "
-            "2 adopted (first, adopted), 1 created (second), 1 renamed (new), 1 disabled (smtp4). The account, the bindings file "
+            "2 adopted (first, adopted), 1 created (second), 1 renamed (new), 1 disabled (smtp4). The account, the bindings "
             "or what is asked for has changed since. Nothing was written. Look at the plan in a dry run without plan_checksum, "
             "and give the one of that if it is meant"
         )
