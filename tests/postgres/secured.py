@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from postgres import Postgres, served
 
 ROLE = "sendclean_runs"
-PASSWORD = "the-password-of-the-database's-role"
+# With all that means something else in a URL, in a template, or in a shell.
+PASSWORD = "the password: of @ the/database's #role? %40 {{ 1 }} $HOME &"
 
 
 @contextlib.contextmanager

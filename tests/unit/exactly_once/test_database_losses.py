@@ -103,7 +103,8 @@ def test_with_the_lock_nothing_more_is_done_for_other_users(trial: Trial, accoun
     assert trial.version() == version
     created, not_created, unchanged = (user["msg"] for user in result["failures"])
     assert created.startswith(f'{account.users()[1].smtp_user_name} was created for alias "billing", ')
-    assert "not attempted, since the bindings were changed, or their lock was lost" in not_created == unchanged
+    assert "not attempted, since the bindings were changed, or their lock was lost" in not_created
+    assert not_created == unchanged
     proxy.close()
     assert trial.start(users=["billing", "shop", "news"]).result()["summary"]["adopted"] == 1
     assert account.aliases()["news"] == other["smtp_user"]["smtp_user_name"]

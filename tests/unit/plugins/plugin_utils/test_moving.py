@@ -69,8 +69,9 @@ def record(place: str, owner: str = "4711", base: str = BASE) -> Record:
     return found
 
 
-def fill(place: str, document: dict[str, Any] = DOCUMENT) -> None:
+def fill(place: str, given: dict[str, Any] | None = None) -> None:
     """Put bindings there as tasks would."""
+    document = given or DOCUMENT
     if "://" not in place:
         Path(place).write_text(json.dumps(document), encoding="utf-8")
         return
