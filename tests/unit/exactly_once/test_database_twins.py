@@ -115,11 +115,9 @@ def test_a_session_that_has_the_lock_does_not_get_it_again(
 FORKS = 12
 
 
-@pytest.mark.parametrize(("under", "doubled"), [([], False), (["no lock", "no version"], True)])
-def test_forks_at_a_barrier_make_one_user(trial: Trial, account: Account, under: Sequence[str], doubled: bool) -> None:
-    results = trial.at_once(FORKS, [*under, "pauses"])
-    assert (len(account.users()) > 1) is doubled
-    if not doubled:
-        assert not [result["msg"] for result in results if result.get("failed")]
-        assert sum(result["changed"] for result in results) == 1
-        trial.one_user()
+def test_forks_at_a_barrier_make_one_user(trial: Trial, account: Account) -> None:
+    """A twin without lock and version makes more than one, but not each time."""
+    results = trial.at_once(FORKS, ["pauses"])
+    assert not [result["msg"] for result in results if result.get("failed")]
+    assert sum(result["changed"] for result in results) == 1
+    trial.one_user()
