@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from postgres import bounced, missing_bouncer
+from postgres import bounced
 from postgres.proxy import Proxy
 from simulator import Settings
 from unit.exactly_once.playground import Account
@@ -125,7 +125,6 @@ def test_what_another_run_has_settled_otherwise_stops_a_run_whose_lock_was_lost(
     assert "not attempted" in result["failures"][1]["msg"]
 
 
-@pytest.mark.skipif(bool(missing_bouncer()), reason=str(missing_bouncer()))
 @pytest.mark.parametrize("pool_size", [1, 3])
 @pytest.mark.parametrize("attempt", range(3))
 def test_behind_pgbouncer_in_transaction_mode_runs_fail_and_nobody_is_made_twice(
@@ -147,7 +146,6 @@ def test_behind_pgbouncer_in_transaction_mode_runs_fail_and_nobody_is_made_twice
     trial.one_user()
 
 
-@pytest.mark.skipif(bool(missing_bouncer()), reason=str(missing_bouncer()))
 def test_behind_pgbouncer_in_session_mode_all_is_well(trial: Trial, account: Account) -> None:
     with bounced(trial.kept.server, "session", 3) as port:
         results = trial.at_once(3, ["pauses"], bindings_url=trial.kept.server.at(port))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 import pytest
-from postgres import bounced, missing_bouncer
+from postgres import bounced
 from unit.exactly_once.playground import OWNER, Account
 from unit.exactly_once.trials import STOPS, TIMEOUT, Trial
 
@@ -23,8 +23,6 @@ STRANGER = "smtp77"
 @pytest.fixture
 def pooled(trial: Trial) -> Iterator[str]:
     """The database's URL through PgBouncer in transaction mode, which has one session for all."""
-    if missing_bouncer():
-        pytest.skip(str(missing_bouncer()))
     with bounced(trial.kept.server, "transaction", 1) as port:
         yield trial.kept.server.at(port)
 

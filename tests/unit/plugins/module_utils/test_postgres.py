@@ -20,7 +20,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import Bin
 from ansible_collections.sendclean.email.plugins.module_utils._model import Intent
 from ansible_collections.sendclean.email.plugins.module_utils._postgres import PostgresStore
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import BASE, ELSEWHERE, OWNER, FakeClock
-from postgres import DATABASE, Postgres, missing, served
+from postgres import DATABASE, Postgres, served
 
 # One server for all: it takes as long to start as many of these tests.
 pytestmark = pytest.mark.xdist_group("postgres")
@@ -33,9 +33,6 @@ NOBODY = Intent(100, 10, frozenset())
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Postgres]:
-    reason = missing()
-    if reason:
-        pytest.skip(reason)
     with served("fsync=off") as server:
         server.make_table()
         server.make_table("postgresql://?sendclean_table=other")

@@ -17,7 +17,7 @@ import pytest
 import trustme
 from ansible_collections.sendclean.email.plugins.module_utils import _postgres
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, ModuleResult, RunModule, hidden, made
-from postgres import DATABASE, Postgres, free_port, missing, standby_of
+from postgres import DATABASE, Postgres, free_port, standby_of
 from postgres.secured import PASSWORD, ROLE, served_with_passwords
 from simulator import RunningServer, Service
 
@@ -40,9 +40,6 @@ WRITTEN = "Check how it is written: postgresql://user@host:5432/database?sslmode
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Postgres]:
-    reason = missing()
-    if reason:
-        pytest.skip(reason)
     with served_with_passwords() as server:
         server.make_table()
         server.ask("create schema team")
@@ -196,7 +193,8 @@ def test_the_statement_in_the_failure_makes_the_table(
     database.ask(result["create_table"])
     try:
         granted = refused(run_module, service, url)
-        database.ask(re.search("grant select.*? to ", granted.msg)[0] + ROLE)  # type: ignore[index]
+        (grant,) = re.findall("grant select.*? to ", granted.msg)
+        database.ask(grant + ROLE)
         assert run_module("smtp_user", bindings_url=url, **CREATION)["changed"] is True
     finally:
         database.ask(f"drop table {table}")
