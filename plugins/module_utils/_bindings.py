@@ -220,6 +220,7 @@ class Record:
                 error = another
                 if not isinstance(another, LostError) or time.monotonic() >= deadline:
                     break
+            time.sleep(1.0)
         raise LostError(f"{done}: {error}")
 
     def _bind(self, section: dict[str, Any], alias: str, smtp_user_name: str) -> None:

@@ -218,7 +218,9 @@ def _masked(module: AnsibleModule) -> dict[str, Any]:
     masked = dict(module.params)
     for name, value in module.params.items():
         option = module.argument_spec.get(name, {})
-        wrong = (name == "api_url" and "@" in str(value)) or (name == "bindings_url" and any(url_problems(name, module.params)))
+        wrong = (name == "api_url" and "@" in str(value)) or (
+            name == "bindings_url" and (not isinstance(value, str) or any(url_problems(name, module.params)))
+        )
         if value and (option.get("no_log") or wrong):
             masked[name] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
         elif "options" in option and module._verbosity < 3:

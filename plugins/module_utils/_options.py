@@ -194,6 +194,10 @@ def delivered_problems(delivered: Mapping[str, Any]) -> Iterator[OptionError]:
             yield from text_problem(f"delivered[{alias}]", text)
 
 
+# Parameters of libpq, up to its version 18, that are secrets.
+_SECRETS = {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+
+
 def url_problems(option: str, params: Mapping[str, Any]) -> Iterator[OptionError]:
     """Yield what is wrong with a database's URL. It is not quoted: what is wrong may be that it holds a password."""
     url = params.get(option)
@@ -204,7 +208,7 @@ def url_problems(option: str, params: Mapping[str, Any]) -> Iterator[OptionError
         return
     # As libpq reads it: names of parameters may be encoded, too. A password with a slash or a question mark ends no part here.
     names = {unquote(part.partition("=")[0]).lower() for part in url.partition("?")[2].split("&")}
-    if re.match(r"\w+://.*:.*@", url, re.DOTALL) or names & {"password", "sslpassword"}:
+    if re.match(r"\w+://.*:.*@", url, re.DOTALL) or names & _SECRETS:
         yield OptionError(option, "must not hold a password: libpq finds it in PGPASSWORD, PGPASSFILE or a service file")
 
 

@@ -60,7 +60,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25
 
 # What libpq and servers say, and what helps. Servers may say it in another language.
 _ADVICE = (
-    (r"read-only|standby|recovery", "It is a standby, whose locks and data are its own: name the primary"),
+    (
+        r"read-only|hot standby|during recovery|recovery is in progress",
+        "It is a standby, whose locks and data are its own: name the primary",
+    ),
     (r"certificate|SSL|TLS", "Check sslmode and sslrootcert, and the server's certificate"),
     (r"database .* does not exist", "Make the database, or name another one"),
     (
@@ -68,7 +71,7 @@ _ADVICE = (
         "Check the role; its password belongs into PGPASSWORD, PGPASSFILE or a service file",
     ),
     (
-        r"URI|conninfo|connection option|service",
+        r"URI|conninfo|connection option|service file|definition of service",
         "Check how it is written: postgresql://user@host:5432/database?sslmode=verify-full",
     ),
     (
@@ -263,6 +266,8 @@ class PostgresStore(Store):
         given = psycopg.conninfo.conninfo_to_dict(self._url)
         patience = {} if "connect_timeout" in given else {"connect_timeout": 10}
         options: dict[str, Any] = {**_KEEPALIVE, **patience, "target_session_attrs": "read-write", "application_name": _who()}
+        # Text is Unicode, whatever the database's encoding or the environment's is; in some its names would be bytes.
+        options["client_encoding"] = "UTF8"
         # Prepared statements would be another session's, too.
         connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **options)
         try:
@@ -289,13 +294,17 @@ class PostgresStore(Store):
     def _failure(self, error: Exception) -> BindingsError:
         """Say what a failure means. A connection that is not as it was is not used again."""
         was_connected, was_locked = self._connection is not None, self._locked
-        broken = isinstance(error, TimeIsUp) or self._connection is None or self._connection.closed
-        reason = f"no answer within {_PATIENCE:g} s" if isinstance(error, TimeIsUp) else _reason(error)
+        failure = self._failure_of(error, was_connected, was_locked)
+        # With the lock, whatever it is: a run must not go on that cannot write down what it does.
+        return LostError(str(failure)) if was_locked else failure
+
+    def _failure_of(self, error: Exception, was_connected: bool, was_locked: bool) -> BindingsError:
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return BindingsError(self._no_right())
         if isinstance(error, psycopg.errors.UndefinedTable):
             return MissingTableError(*self._no_table())
-        if broken:
+        reason = f"no answer within {_PATIENCE:g} s" if isinstance(error, TimeIsUp) else _reason(error)
+        if isinstance(error, TimeIsUp) or self._connection is None or self._connection.closed:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -157,11 +158,15 @@ def same(place: str, other: str) -> bool:
 
 
 def _named(place: str) -> tuple[str, ...]:
-    base, _mark, query = place.partition("?")
     if not is_url(place):
         return (place,)
-    table = [part for part in query.split("&") if part.startswith(("sendclean_table=", "service="))]
-    return (base.replace("postgres://", "postgresql://", 1), *sorted(table))
+    base, _mark, query = place.partition("?")
+    authority, _slash, database = base.partition("://")[2].partition("/")
+    hosts = authority.rpartition("@")[2].lower().split(",")
+    with_ports = [host if re.search(r":[0-9]+$", host) else f"{host}:5432" for host in hosts]
+    # What else says where it is, as libpq reads it; the rest says how one gets there.
+    more = [part for part in query.split("&") if part.startswith(("sendclean_table=", "service=", "host=", "port=", "dbname="))]
+    return (*with_ports, database, *sorted(more))
 
 
 def move(source: Place, target: Place, check_mode: bool) -> dict[str, Any]:

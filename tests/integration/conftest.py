@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 from integration.browser import chromium
-from integration.database import PASSWORD, Database, served_with_passwords
+from integration.database import Database
 from integration.project import OWNER_ID, TOKEN, Project, new_project
-from postgres import Postgres, missing
+from postgres import Postgres
+from postgres.secured import PASSWORD, served_with_passwords
 from selenium import webdriver
 from simulator import RunningServer, Service, serve
 
@@ -68,8 +69,6 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[Postgres]:
     """A PostgreSQL, where one can be started."""
-    if reason := missing():
-        pytest.skip(reason)
     with served_with_passwords() as server:
         yield server
 

@@ -6,41 +6,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import trustme
-from postgres import DATABASE, Postgres, served
-
-ROLE = "sendclean_runs"
-PASSWORD = "the-password-of-the-database's-role"
-
-
-@contextlib.contextmanager
-def served_with_passwords() -> Iterator[Postgres]:
-    """Run a server that asks all but its superuser for a password, over TLS, too, as localhost."""
-    with served() as server:
-        rules = server.folder / "data" / "pg_hba.conf"
-        before = rules.read_text(encoding="utf-8")
-        rules.write_text(f"host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n{before}", "utf-8")
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(server.folder / "authority.pem")
-        certificate = authority.issue_cert("localhost")
-        certificate.cert_chain_pems[0].write_to_path(server.folder / "data" / "server.crt")
-        key = server.folder / "data" / "server.key"
-        certificate.private_key_pem.write_to_path(key)
-        key.chmod(0o600)
-        if os.geteuid() == 0:
-            shutil.chown(key, "nobody", "nogroup")
-        server.ask("alter system set ssl = on")
-        server.ask("select pg_reload_conf()")
-        server.ask(f"create role {ROLE} login password '{PASSWORD.replace(chr(39), 2 * chr(39))}'")
-        yield server
+from postgres import DATABASE, Postgres
+from postgres.secured import ROLE
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,11 @@ TOP = {"FILES.json", "LICENSE", "MANIFEST.json", "README.md", "requirements.txt"
 MADE_LATER = {"CHANGELOG.rst"}
 FOLDERS = {
     "changelogs": {"changelog.yaml"},
-    "docs": {"*.md"},
+    "docs": {"*.md", "*.schema.json"},
     "meta": {"execution-environment.yml", "runtime.yml"},
     "playbooks": {"*.yml"},
     "plugins": {"*.py"},
-    "roles": {"*.yml", "*.j2", "README.md"},
+    "roles": {"*.yml", "*.j2", "*.css", "README.md"},
 }
 # Documents of the repository, for whoever changes the code. Only README.md leads there.
 NOT_SHIPPED = {"CONTRIBUTING.md", "docs/architecture.md", "tests/simulator/README.md"}

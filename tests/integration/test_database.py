@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from integration.database import PASSWORD, ROLE, Database
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import record_at
+from integration.database import Database
 from integration.project import NO_CREDENTIALS, OWNER_ID, VERBOSE, Project, Run
 from integration.test_leaks import arguments_of_processes
+from postgres.secured import PASSWORD, ROLE
 from simulator import Service
 
 ENFORCE = "ansible-playbook -i inventory sendclean.email.enforce"
@@ -195,12 +197,27 @@ def test_an_option_of_the_task_beats_the_environment(project: Project, service: 
     assert not service.log
 
 
-def test_accounts_are_kept_apart(accounts: Project, service: Service, database: Database) -> None:
-    """Whoever has the wrong token of the two is refused by SendClean, and finds no other's users."""
+def test_accounts_and_tables_are_kept_apart(accounts: Project, service: Service, database: Database) -> None:
+    """Neither does one see the other's aliases, nor does it wait for the other's lock."""
     accounts.run(f"{ENFORCE} --limit production").succeeded()
     run = accounts.run(playbook("export", "--limit staging"), **NO_CREDENTIALS).succeeded()
     assert "smtp_users_list: []" in (accounts.folder / "smtp_users.staging.yml").read_text(encoding="utf-8"), run.output
     assert list(database.documents()) == [OWNER_ID]
+
+    elsewhere = Database(database.server, f"{database.table}_b")
+    elsewhere.make_table()
+    record = record_at(
+        {"bindings_url": database.server.at(database.server.port, f"?sendclean_table={database.table}")},
+        accounts.environment["SENDCLEAN_API_URL"],
+        OWNER_ID,
+    )
+    assert record
+    with record.lock():
+        assert changed(accounts.run(f"{ENFORCE} --limit staging")) == {"staging": 2}
+        # The same account, known to another table, as a copy is tried out.
+        (accounts.folder / "copy.yml").write_text(yaml.safe_dump({"smtp_users_bindings_url": elsewhere.url}), encoding="utf-8")
+        accounts.run(playbook("recover", "--limit production -e @copy.yml")).succeeded()
+    assert elsewhere.aliases(OWNER_ID) == database.aliases(OWNER_ID)
 
 
 # ---- what is missing ------------------------------------------------------------------------------------------------
@@ -305,7 +322,8 @@ def test_the_password_of_the_environment_is_seen_nowhere(accounts: Project, serv
 def test_the_password_may_be_in_a_file(project: Project, service: Service, database: Database) -> None:
     """As libpq's own documentation has them; only its owner may read the first one."""
     port = database.server.port
-    project.write("home/passwords", f"127.0.0.1:{port}:*:{ROLE}:{PASSWORD}\n")
+    escaped = PASSWORD.replace(":", "\\:")
+    project.write("home/passwords", f"127.0.0.1:{port}:*:{ROLE}:{escaped}\n")
     (project.folder / "home" / "passwords").chmod(0o600)
     service_file = f"[sendclean]\nhost=127.0.0.1\nport={port}\nuser={ROLE}\npassword={PASSWORD}\ndbname=sendclean\n"
     project.write("home/services", service_file)

@@ -15,11 +15,11 @@ import pytest
 import trustme
 from ansible_collections.sendclean.email.plugins.module_utils import _sql
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import record_at
-from integration.database import served_with_passwords
 from integration.guides import ROOT, follow
 from integration.project import OWNER_ID, Project
 from integration.test_database import ENFORCE, changed, names
-from postgres import Postgres, missing
+from postgres import Postgres
+from postgres.secured import served_with_passwords
 from simulator import Service
 
 
@@ -75,8 +75,6 @@ class Guide:
 
 def test_the_guide_can_be_followed(project: Project, service: Service) -> None:
     """As it stands, but for the host, the authority and the base URL, on a server of its own, over TLS."""
-    if reason := missing():
-        pytest.skip(reason)
     guide = (ROOT / "docs" / "bindings-in-postgresql.md").read_text(encoding="utf-8")
     with served_with_passwords() as server:
         server.ask("drop database sendclean", database="postgres")

@@ -159,10 +159,10 @@ def test_nothing_is_written_whatever_the_command_line_says(team: Project, servic
 @pytest.mark.parametrize("where", ["play", "apply", "step"])
 def test_nor_what_a_play_of_ones_own_says(team: Project, service: Service, where: str) -> None:
     by_hand(service, "staging", hourly_limit=9999)
-    role = {"name": "sendclean.email.smtp_users", "tasks_from": "drift"}
+    role: dict[str, Any] = {"name": "sendclean.email.smtp_users", "tasks_from": "drift"}
     task: dict[str, Any] = {"name": "Look", "ansible.builtin.include_role": role}
     if where == "apply":
-        role["apply"] = {"check_mode": False}  # type: ignore[assignment]  # a keyword of the tasks
+        role["apply"] = {"check_mode": False}
     if where == "step":
         values = {"smtp_users_bindings_path": str(team.folder / "sendclean_bindings.json")}
         task = {"name": "Look", "sendclean.email._smtp_users": {"step": "drift"}, "check_mode": False, "vars": values}

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import yaml
 from ansible.release import __version__
-from integration.project import OWNER_ID, TOKEN, VERBOSE, Project
+from integration.project import NO_CREDENTIALS, OWNER_ID, TOKEN, VERBOSE, Project
 from simulator import FAULT_KINDS, Service
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
@@ -164,12 +164,16 @@ def test_no_fault_makes_a_module_show_a_secret(
 
 
 def test_the_demo_shows_no_secret(project: Project, service: Service) -> None:
+    """Its account production is the one of all tests."""
     shutil.copytree(DEMO, project.folder, dirs_exist_ok=True)
-    for arguments in ("site.yml --check", "site.yml info.yml"):
-        project.run(f"ansible-playbook -i inventory.yml {arguments}", **VERBOSE).succeeded()
-    leaked = service.users(OWNER_ID)[0].smtp_password
-    reset = project.run("ansible-playbook -i inventory.yml reset.yml", **VERBOSE, LEAKED_PASSWORD=leaked).succeeded()
-    assert reset.changed == 1
+    project.write_vault_password("vault-password", "what opens the vault of the demo")
+    for folder in ("credentials", "plans"):
+        (project.folder / folder).mkdir()
+    environment = {**VERBOSE, **NO_CREDENTIALS, "PRODUCTION_TOKEN": TOKEN}
+    for arguments in ("enforce --check", "enforce", "drift", "rotate -e smtp_users_rotate_aliases=billing"):
+        run = project.run(f"ansible-playbook sendclean.email.{arguments} --limit production", **environment).succeeded()
+        assert "production" in run.output
+    assert {entry.call for entry in service.log} == {"listSmtp", "addSmtp", "resetSmtpPassword"}
 
 
 OPTION = {"sendclean.email.smtp_user_info": {"token": "{{ sendclean_token }}"}}

@@ -30,10 +30,11 @@ import ansible_runner
 import psutil
 import pytest
 import yaml
-from integration.database import PASSWORD, Database
+from integration.database import Database
 from integration.guides import ROOT, blocks
 from integration.project import OWNER_ID, TOKEN, Project, kill
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from postgres.secured import PASSWORD
 from simulator import Service
 
 # The guide's files by their paths, which stand in their first lines.
@@ -166,11 +167,13 @@ def installed(project: Project, database: Database | None = None) -> Iterator[Aw
     """Have an AWX. What its jobs leave holds no secret but in the one file where ansible-runner keeps the environment."""
     (project.folder / "inventory" / "hosts.yml").unlink()
     awx = Awx(project, database)
-    yield awx
-    # Where a test has failed.
-    for job in awx.jobs:
-        if job.container.poll() is None:
-            kill([*job.container.children(recursive=True), job.container])
+    try:
+        yield awx
+    finally:
+        # Where a test has failed.
+        for job in awx.jobs:
+            if job.container.poll() is None:
+                kill([*job.container.children(recursive=True), job.container])
     commands = {path for path in project.files_with_secrets() if path.match("artifacts/*/command")}
     assert project.files_with_secrets() == commands
     for command in commands:

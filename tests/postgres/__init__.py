@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A throw-away PostgreSQL in a folder of its own, and PgBouncer before it. Never a server that is there already."""
+"""A throw-away PostgreSQL in a folder of its own, and PgBouncer before it. Never a server that is there already.
+
+A test that asks for one where there can be none is left out, and says why.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 # The servers refuse to run as root.
 _AS_NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 DATABASE = "sendclean"
@@ -30,11 +35,6 @@ def missing() -> str | None:
     if importlib.util.find_spec("psycopg") is None:
         return "psycopg is not installed"
     return None if _binary("initdb") else "PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql"
-
-
-def missing_bouncer() -> str | None:
-    """Return why there can be no PgBouncer here; None where there can."""
-    return None if shutil.which(_BOUNCER) else "PgBouncer is not installed"
 
 
 def _binary(name: str) -> str | None:
@@ -120,6 +120,9 @@ def _need(name: str) -> str:
 @contextlib.contextmanager
 def served(*settings: str) -> Iterator[Postgres]:
     """Run a server with an empty database for a while."""
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
     # Not below pytest's folder: the path of a socket has 107 bytes at most.
     folder = Path(tempfile.mkdtemp(prefix="sendclean-pg-"))
     try:
@@ -140,8 +143,29 @@ def served(*settings: str) -> Iterator[Postgres]:
 
 
 @contextlib.contextmanager
+def standby_of(server: Postgres) -> Iterator[Postgres]:
+    """Run a server that follows another one and may only be read, without the passwords of the first."""
+    folder = Path(tempfile.mkdtemp(prefix="sendclean-pg-"))
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "nobody", "nogroup")
+        source = f"host={server.folder} port={server.port} user=postgres"
+        _run([_need("pg_basebackup"), "-d", source, "-D", str(folder / "data"), "-R", "-c", "fast"], folder)
+        standby = Postgres(folder, free_port())
+        standby.start()
+        try:
+            yield standby
+        finally:
+            standby.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def bounced(server: Postgres, pool_mode: str, pool_size: int = 1) -> Iterator[int]:
     """Run PgBouncer before a server and return its port."""
+    if not shutil.which(_BOUNCER):
+        pytest.skip("PgBouncer is not installed")
     port = free_port()
     settings = f"""[databases]
 * = host=127.0.0.1 port={server.port}

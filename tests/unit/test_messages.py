@@ -55,7 +55,8 @@ NO_MESSAGES = {
     # By which the words of PostgreSQL and its library are told apart, and the name of a session.
     r"database .* does not exist",
     r"password|authentication|pg_hba|role .* does not exist",
-    "URI|conninfo|connection option|service",
+    "read-only|hot standby|during recovery|recovery is in progress",
+    "URI|conninfo|connection option|service file|definition of service",
     "refused|resolve|translate|No such file|timeout|unreachable|no answer",
     "sendclean on <socket> <run>",
     # What the role tells, and lines of the file that it exports.

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from postgres import missing
 from postgres import served as serve_database
 from simulator import RunningServer, Service, serve
 from simulator.wire import wired
@@ -39,9 +38,6 @@ def database() -> Iterator[InDatabase]:
     """A database server for all tests of this process, with two tables. Its own power does not fail."""
     from unit.exactly_once.kept import InDatabase
 
-    reason = missing()
-    if reason:
-        pytest.skip(reason)
     with serve_database("fsync=off") as server:
         server.make_table()
         server.make_table("postgresql://?sendclean_table=theirs")

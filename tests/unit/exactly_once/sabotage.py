@@ -102,6 +102,12 @@ def _lock_elsewhere() -> contextlib.AbstractContextManager[object]:
     return stack
 
 
+def _one_lock_for_all() -> contextlib.AbstractContextManager[object]:
+    """Whatever the account is."""
+    keys = PostgresStore._keys
+    return mock.patch.object(PostgresStore, "_keys", lambda store: {**keys(store), "key": 4711})
+
+
 def _pauses() -> contextlib.AbstractContextManager[object]:
     """Up to 150 ms between reading and writing."""
     read = PostgresStore.read
@@ -114,12 +120,14 @@ def _pauses() -> contextlib.AbstractContextManager[object]:
     return mock.patch.object(PostgresStore, "read", slowly)
 
 
-def _impatient() -> contextlib.AbstractContextManager[object]:
-    """What takes half a minute or one takes a second or two."""
-    stack = contextlib.ExitStack()
-    stack.enter_context(mock.patch.object(_postgres, "_PATIENCE", 1.0))
-    stack.enter_context(mock.patch.object(_bindings, "_LATE", 3.0))
-    return stack
+def _short_late() -> contextlib.AbstractContextManager[object]:
+    """What is tried for a minute is tried for three seconds."""
+    return mock.patch.object(_bindings, "_LATE", 3.0)
+
+
+def _short_patience() -> contextlib.AbstractContextManager[object]:
+    """A statement may take a second, and not half a minute. So may a stop in the middle of one."""
+    return mock.patch.object(_postgres, "_PATIENCE", 1.0)
 
 
 CHANGES: dict[str, Change] = {
@@ -131,6 +139,8 @@ CHANGES: dict[str, Change] = {
     "no marker": _no_marker,
     "own lock again": _own_lock_again,
     "lock elsewhere": _lock_elsewhere,
+    "one lock for all": _one_lock_for_all,
     "pauses": _pauses,
-    "impatient": _impatient,
+    "short late": _short_late,
+    "short patience": _short_patience,
 }

@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from simulator import Settings
 from unit.exactly_once.kept import Result
-from unit.exactly_once.playground import Account
+from unit.exactly_once.playground import OWNER, TOKEN, Account
 from unit.exactly_once.processes import Process, barrier
 
 FORKS = 12
@@ -81,6 +83,49 @@ def test_control_nodes_that_name_the_file_differently_share_it(account: Account,
     assert account.aliases() == {"billing": user.smtp_user_name}
     assert (elsewhere / "link.json").is_symlink()
     assert [entry.name for entry in elsewhere.iterdir()] == ["link.json"]
+
+
+ACCOUNTS = (OWNER, "second", "third")
+
+
+def creations(account: Account, folder: Path, **more: Any) -> list[Process]:
+    """A run for each of three accounts that share what keeps the bindings."""
+    for owner in ACCOUNTS:
+        account.service.add_account(owner, TOKEN)
+    return [
+        Process(folder / owner, "smtp_user", {**account.options, **CREATION, "owner_id": owner}, **more) for owner in ACCOUNTS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("account", "under"),
+    [("file", []), ("database", []), ("database", ["one lock for all"])],
+    ids=["file", "database", "twin"],
+    indirect=["account"],
+)
+def test_accounts_do_not_wait_for_each_others_calls(account: Account, tmp_path: Path, under: list[str]) -> None:
+    """Each creation is answered when those of all three are on their way; with one lock for all they never are."""
+    together = threading.Barrier(len(ACCOUNTS))
+
+    def answer(call: str, owner: str | None) -> None:
+        if call == "addSmtp":
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(0.5 if under else 4)
+
+    for owner in ACCOUNTS:
+        account.service.add_account(owner, TOKEN)
+    options = {**account.options, **CREATION}
+    account.service.before_call = answer
+    try:
+        start = barrier(len(ACCOUNTS))
+        runs = [
+            Process(tmp_path / owner, "smtp_user", {**options, "owner_id": owner}, under=under, start=start) for owner in ACCOUNTS
+        ]
+        assert [run.result().get("msg") for run in runs] == [None, None, None]
+    finally:
+        account.service.before_call = None
+    assert together.broken is bool(under)
+    assert account.calls()["addSmtp"] == len(ACCOUNTS)
 
 
 @pytest.mark.parametrize("account", ["database"], indirect=True)

@@ -115,7 +115,7 @@ STORIES = {
         user_made_by_hand,
         LISTING | around("addSmtp", "editSmtp", sent=True),
         ("intent", "binding"),
-        least=60,
+        least=56,
         holds={"billing": LIMITS, "shop": LIMITS, "news": LIMITS},
     ),
     "reset": Story(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from postgres import bounced, missing_bouncer
+from postgres import bounced
 from postgres.proxy import Proxy
 from simulator import Settings
 from unit.exactly_once.playground import Account
@@ -27,7 +27,7 @@ SHARED = ("bindings_url leads to a session that others use at the same time", "T
 def test_a_name_that_cannot_be_written_down_is_in_the_failure_and_found_by_the_next_run(
     trial: Trial, account: Account, stop: str
 ) -> None:
-    holder = trial.start(STOPS[stop], under=["impatient"])
+    holder = trial.start(STOPS[stop], under=["short late"])
     trial.kept.server.stop()
     try:
         holder.send(signal.SIGCONT)
@@ -58,7 +58,7 @@ def proxy(trial: Trial) -> Iterator[Proxy]:
 @pytest.mark.parametrize("stop", STOPS)
 def test_a_connection_is_swallowed(trial: Trial, account: Account, proxy: Proxy, stop: str, comes_back: bool) -> None:
     """TCP goes on to answer, so that only the run's own patience ends. The server keeps the lock, until somebody ends it."""
-    holder = trial.start(STOPS[stop], under=["impatient"], bindings_url=trial.kept.server.at(proxy.port))
+    holder = trial.start(STOPS[stop], under=["short late", "short patience"], bindings_url=trial.kept.server.at(proxy.port))
     calls, version = account.calls(), trial.version()
     proxy.swallow()
     if comes_back:
@@ -69,7 +69,8 @@ def test_a_connection_is_swallowed(trial: Trial, account: Account, proxy: Proxy,
     if stop in BEFORE_THE_CALL:
         assert result["msg"].startswith(LOST)
         assert account.calls() == calls
-        assert trial.version() == version
+        # What was sent may be on its way.
+        assert trial.version() == version or stop == "intent-sent"
     elif comes_back:
         assert not result.get("failed"), result["msg"]
     else:
@@ -89,7 +90,10 @@ def test_with_the_lock_nothing_more_is_done_for_other_users(trial: Trial, accoun
     """Neither is one created, nor another one changed, while the lock is the swallowed session's."""
     other = account.run("smtp_user", **{**CREATION, "alias": "news", "hourly_limit": 9})
     holder = trial.start(
-        "after addSmtp", ["impatient"], ["billing", "shop", "news"], bindings_url=trial.kept.server.at(proxy.port)
+        "after addSmtp",
+        ["short late", "short patience"],
+        ["billing", "shop", "news"],
+        bindings_url=trial.kept.server.at(proxy.port),
     )
     proxy.swallow()
     calls, version = account.calls(), trial.version()
@@ -99,7 +103,8 @@ def test_with_the_lock_nothing_more_is_done_for_other_users(trial: Trial, accoun
     assert trial.version() == version
     created, not_created, unchanged = (user["msg"] for user in result["failures"])
     assert created.startswith(f'{account.users()[1].smtp_user_name} was created for alias "billing", ')
-    assert "not attempted, since the bindings were changed, or their lock was lost" in not_created == unchanged
+    assert "not attempted, since the bindings were changed, or their lock was lost" in not_created
+    assert not_created == unchanged
     proxy.close()
     assert trial.start(users=["billing", "shop", "news"]).result()["summary"]["adopted"] == 1
     assert account.aliases()["news"] == other["smtp_user"]["smtp_user_name"]
@@ -120,7 +125,6 @@ def test_what_another_run_has_settled_otherwise_stops_a_run_whose_lock_was_lost(
     assert "not attempted" in result["failures"][1]["msg"]
 
 
-@pytest.mark.skipif(bool(missing_bouncer()), reason=str(missing_bouncer()))
 @pytest.mark.parametrize("pool_size", [1, 3])
 @pytest.mark.parametrize("attempt", range(3))
 def test_behind_pgbouncer_in_transaction_mode_runs_fail_and_nobody_is_made_twice(
@@ -142,7 +146,6 @@ def test_behind_pgbouncer_in_transaction_mode_runs_fail_and_nobody_is_made_twice
     trial.one_user()
 
 
-@pytest.mark.skipif(bool(missing_bouncer()), reason=str(missing_bouncer()))
 def test_behind_pgbouncer_in_session_mode_all_is_well(trial: Trial, account: Account) -> None:
     with bounced(trial.kept.server, "session", 3) as port:
         results = trial.at_once(3, ["pauses"], bindings_url=trial.kept.server.at(port))

@@ -71,3 +71,17 @@ def test_a_session_ends(trial: Trial, account: Account, stop: str, meanwhile: st
     assert not after.get("failed"), after["msg"]
     assert after["changed"] is (stop in BEFORE_THE_CALL and meanwhile == "alone")
     trial.one_user()
+
+
+@pytest.mark.parametrize("stop", ["before resetSmtpPassword", "sent resetSmtpPassword"])
+def test_a_session_ends_that_makes_a_password(trial: Trial, account: Account, stop: str) -> None:
+    """It is in the result, and its time is recorded under another lock."""
+    assert trial.start().result()["changed"] is True
+    holder = trial.start(stop, resets=True)
+    trial.end_session()
+    holder.send(signal.SIGCONT)
+    result = holder.result()
+    (user,) = account.users()
+    assert result["changed"] is True
+    assert result["smtp_password"] == user.smtp_password
+    assert not result.get("failed"), result["msg"]

@@ -38,12 +38,16 @@ class Trial:
         self.account.options["timeout"] = TIMEOUT
         self.runs: list[Process] = []
 
-    def start(self, stop_at: str = "", under: Sequence[str] = (), users: Sequence[str] = (), **options: object) -> Process:
+    def start(
+        self, stop_at: str = "", under: Sequence[str] = (), users: Sequence[str] = (), resets: bool = False, **options: object
+    ) -> Process:
         """Begin a run, which stops itself at a point. ``users`` are aliases, for a run that makes several users."""
         asked: Result = {"users": [{**CREATION, "alias": alias} for alias in users]} if users else CREATION
+        if resets:
+            asked = {"alias": CREATION["alias"]}
         run = Process(
             self.folder / str(len(self.runs)),
-            "smtp_users" if users else "smtp_user",
+            "smtp_users" if users else "smtp_password_reset" if resets else "smtp_user",
             {**self.account.options, **asked, **options},
             signal_at=stop_at,
             signal_number=signal.SIGSTOP,

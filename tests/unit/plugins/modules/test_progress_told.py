@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.sendclean.email.plugins.module_utils._progress import CHANNEL, Progress, nothing_told
@@ -30,6 +31,18 @@ USERS = [
     {"alias": "adopted", "smtp_user_name": "smtp3", "hourly_limit": 8},
     {"alias": "newer", "total_limit": 5, "hourly_limit": 5},
 ]
+
+
+@pytest.fixture
+def begin(service: Service, server: RunningServer, bindings_path: Path) -> Callable[[], None]:
+    """begin() makes the account as it is at first."""
+    return functools.partial(account, service, server, bindings_path)
+
+
+@pytest.fixture
+def run_users(run_module: RunModule, bindings_path: Path) -> Callable[..., ModuleResult]:
+    """run_users(users=…) runs smtp_users with the bindings."""
+    return functools.partial(run_module, "smtp_users", bindings_path=str(bindings_path))
 
 
 def account(service: Service, server: RunningServer, bindings_path: Path) -> None:
@@ -56,20 +69,17 @@ def told(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> l
 
 
 def test_users_are_counted_when_nothing_is_left_to_do_for_them(
-    run_module: RunModule,
+    run_users: Callable[..., ModuleResult],
+    begin: Callable[[], None],
     service: Service,
-    server: RunningServer,
-    bindings_path: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fast: FakeClock,
 ) -> None:
-    options: dict[str, Any] = {"users": USERS, "bindings_path": str(bindings_path), "purge": True}
-
     def run() -> ModuleResult:
-        account(service, server, bindings_path)
+        begin()
         service.add_fault("editSmtp", "validation_error", times=2)
-        return run_module("smtp_users", **options)
+        return run_users(users=USERS, purge=True)
 
     silent = run()
     calls = made(service)
@@ -98,30 +108,24 @@ def test_users_are_counted_when_nothing_is_left_to_do_for_them(
 
 
 def test_check_mode_and_a_run_with_nothing_to_do_make_one_call(
-    run_module: RunModule,
+    run_users: Callable[..., ModuleResult],
+    begin: Callable[[], None],
     service: Service,
-    server: RunningServer,
-    bindings_path: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    account(service, server, bindings_path)
+    begin()
     seen = told(service, monkeypatch, tmp_path)
-    run_module("smtp_users", check=True, users=USERS, bindings_path=str(bindings_path))
-    run_module("smtp_users", users=USERS[:1], bindings_path=str(bindings_path))
+    run_users(check=True, users=USERS)
+    run_users(users=USERS[:1])
     assert seen == [("listSmtp", (0, 5)), ("listSmtp", (0, 1))]
 
 
 def test_a_file_that_cannot_be_written_does_no_harm(
-    run_module: RunModule,
-    service: Service,
-    server: RunningServer,
-    bindings_path: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    run_users: Callable[..., ModuleResult], begin: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when the module became another user, or is on another machine that has been given our environment."""
-    account(service, server, bindings_path)
+    begin()
     monkeypatch.setenv(CHANNEL, str(tmp_path / "nowhere"))
-    assert run_module("smtp_users", users=USERS, bindings_path=str(bindings_path))["summary"]["created"] == 2
+    assert run_users(users=USERS)["summary"]["created"] == 2
     assert not (tmp_path / "nowhere").exists()

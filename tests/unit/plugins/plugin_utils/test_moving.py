@@ -39,9 +39,6 @@ KINDS = ["file-database", "database-file", "file-file", "database-database"]
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Postgres]:
     """A database, empty of tables."""
-    reason = postgres.missing()
-    if reason:
-        pytest.skip(reason)
     with postgres.served() as running:
         yield running
 
@@ -69,8 +66,9 @@ def record(place: str, owner: str = "4711", base: str = BASE) -> Record:
     return found
 
 
-def fill(place: str, document: dict[str, Any] = DOCUMENT) -> None:
+def fill(place: str, given: dict[str, Any] | None = None) -> None:
     """Put bindings there as tasks would."""
+    document = given or DOCUMENT
     if "://" not in place:
         Path(place).write_text(json.dumps(document), encoding="utf-8")
         return
@@ -270,7 +268,10 @@ def test_a_move_waits_for_who_is_at_work_and_who_waits_then_is_told(places: tupl
 
 def test_what_names_a_database_in_another_way_is_the_same() -> None:
     url = "postgresql://a@b/c"
-    assert _moving.same(url, "postgres://a@b/c?sslmode=require")
+    for other in ("postgres://a@b/c?sslmode=require", "postgresql://a@B:5432/c", "postgresql://another@b/c"):
+        assert _moving.same(url, other)
+    for other in ("postgresql://a@b:5433/c", "postgresql://a@b/d", "postgresql://a@x/c", f"{url}?service=x", f"{url}?port=1"):
+        assert not _moving.same(url, other)
     assert not _moving.same(url, f"{url}?sendclean_table=other")
     assert not _moving.same(url, "/srv/bindings.json")
 

@@ -15,7 +15,7 @@ password_times = json.loads(times)
 if "://" in place:
     import psycopg
 
-    url, _, table = place.partition("?sendclean_table=")
+    url, unused, table = place.partition("?sendclean_table=")
     newest = f"from {table} where base_url = %s and owner_id = %s order by version desc limit 1"
     with psycopg.connect(url) as connection:
         row = connection.execute(f"select document {newest}", (base_url, owner_id)).fetchone()
