@@ -278,6 +278,7 @@ class _Creation:
         name = add_once(self._client, self._record, alias, intent, lambda: self._find_created(step.plan.wanted))
         step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
         step.changed = True
+        step.password_time = utc_now()
         self._bind_created(alias, name)
 
     def _bind_created(self, alias: str, name: str) -> None:

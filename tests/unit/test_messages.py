@@ -42,6 +42,7 @@ NO_MESSAGES = {
     # A pattern, a type, a description of an enum's member.
     r"^(.*?object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\(.*?\)): ?",
     "dict[str, Any]",
+    "tuple[str | None, ...]",
     "not carried out",
     "an answer after which the call may have been carried out",
     "no usable answer: the call may have been carried out",
