@@ -86,7 +86,9 @@ class Process:
         deadline = time.monotonic() + 60
         while self._process.is_alive():
             assert time.monotonic() < deadline
-            os.kill(self._process.pid or 0, number)
+            # It may end at this very moment.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid or 0, number)
             self._process.join(0.05)
 
     def errors(self) -> str:

@@ -73,15 +73,31 @@ def test_a_session_ends(trial: Trial, account: Account, stop: str, meanwhile: st
     trial.one_user()
 
 
-@pytest.mark.parametrize("stop", ["before resetSmtpPassword", "sent resetSmtpPassword"])
-def test_a_session_ends_that_makes_a_password(trial: Trial, account: Account, stop: str) -> None:
-    """It is in the result, and its time is recorded under another lock."""
+@pytest.mark.parametrize(
+    ("stop", "another"),
+    [
+        ("before resetSmtpPassword", False),
+        ("sent resetSmtpPassword", False),
+        ("sent resetSmtpPassword", True),
+        ("before write without intent", True),
+    ],
+)
+def test_a_session_ends_that_makes_a_password(trial: Trial, account: Account, stop: str, another: bool) -> None:
+    """It is in the result, also where it could not be recorded when it was made."""
     assert trial.start().result()["changed"] is True
-    holder = trial.start(stop, resets=True)
+    holder = trial.start(stop, ["short late"], resets=True)
     trial.end_session()
+    other = trial.start("before write without intent", resets=True) if another else None
     holder.send(signal.SIGCONT)
     result = holder.result()
     (user,) = account.users()
     assert result["changed"] is True
-    assert result["smtp_password"] == user.smtp_password
-    assert not result.get("failed"), result["msg"]
+    if other is None:
+        assert result["smtp_password"] == user.smtp_password
+        assert not result.get("failed"), result["msg"]
+        return
+    assert result["msg"].startswith(
+        f"{user.smtp_user_name} has a new password, that of this result, but its time is not recorded"
+    )
+    other.send(signal.SIGCONT)
+    assert other.result()["smtp_password"] == user.smtp_password

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import signal
+import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,6 +44,7 @@ class Trial:
         self, stop_at: str = "", under: Sequence[str] = (), users: Sequence[str] = (), resets: bool = False, **options: object
     ) -> Process:
         """Begin a run, which stops itself at a point. ``users`` are aliases, for a run that makes several users."""
+        arrived = self.account.carried_out()
         asked: Result = {"users": [{**CREATION, "alias": alias} for alias in users]} if users else CREATION
         if resets:
             asked = {"alias": CREATION["alias"]}
@@ -57,7 +60,16 @@ class Trial:
         if stop_at:
             point, unused, times = stop_at.rstrip(")").partition(" (")
             run.wait_for(point, int(times or 1))
+            if point.startswith("sent ") and "Smtp" in point:
+                self._wait_for_arrival(point.removeprefix("sent "), arrived)
         return run
+
+    def _wait_for_arrival(self, call: str, before: Counter[str]) -> None:
+        """Let the service carry out what was sent."""
+        deadline = time.monotonic() + 30
+        while self.account.carried_out()[call] == before[call]:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
 
     def at_once(self, number: int, under: Sequence[str] = (), **options: object) -> list[Result]:
         """As many runs at the same moment."""

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import pytest
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import days, minutes, overview, row_of, rows
 from ansible_collections.sendclean.email.plugins.plugin_utils._shown import cell, code, fitted, lines, table, table_row, visible
+from ansible_collections.sendclean.email.plugins.plugin_utils._shown import plain as plain_text
 from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.pages import (
     ACTIONS,
     MARKDOWN,
@@ -26,6 +27,8 @@ from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.pages i
 )
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+SEEN = "Zoë, 株式会社 🎉"
 
 
 def result(dry: bool = True, ages: tuple[float | None, ...] = (), **counts: int) -> dict[str, Any]:
@@ -126,6 +129,8 @@ def account_with(text: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("kind", ["html", "md"])
 @given(text=TEXTS)
 @example(text="javascript:alert(1)")
+@example(text="\ufffc")
+@example(text=SEEN)
 def test_a_name_does_nothing_but_being_shown(kind: str, text: str) -> None:
     shown = overview(f"/srv/overview.{kind}", account_with(text), True, limit=text)
     plain = overview(f"/srv/overview.{kind}", account_with("plain"), True, limit="plain")
@@ -138,7 +143,8 @@ def test_a_name_does_nothing_but_being_shown(kind: str, text: str) -> None:
     assert not unseen(shown), "also in the source of the page"
     (link,) = page.links
     assert link.startswith("pages/") and ":" not in link and link.isascii()
-    if text.isprintable() and "/" not in text and "\\|" not in text and len(text) <= 200:
+    assert plain_text(SEEN) == SEEN
+    if plain_text(text) == text and "/" not in text and "\\|" not in text and len(text) <= 200:
         assert any(row.strip() == text.strip() for row in page.cells), "as it is"
         assert unquote(link) == f"pages/{text}.html"
 
