@@ -66,6 +66,11 @@ def test_the_readme_lists_the_plugins_by_their_short_descriptions(kind: str) -> 
     assert listed == described
 
 
+def test_the_readme_lists_the_playbooks() -> None:
+    listed = re.findall(r"^\| \[`sendclean\.email\.(\w+)`\]\(playbooks/\1\.yml\) \| .+ \|$", README, re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+
+
 def test_the_readme_lists_the_versions_that_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "tests" / "tools"))
     rows = re.findall(r"^\| (\d+\.\d+) \| (.+) \|$", README, re.MULTILINE)
