@@ -22,7 +22,7 @@ copyright = f"2026, {GALAXY['authors'][0]}"
 release = GALAXY["version"]
 
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
-include_patterns = ["*.rst", "CONTRIBUTING.md", "docs/*.md", "roles/**.md", "tests/**.md", "reference/*.rst"]
+include_patterns = ["*.rst", "[CS]*.md", "docs/*.md", "roles/**.md", "tests/**.md", "reference/*.rst"]
 # What they list stands in README.md, and with the options.
 exclude_patterns = ["reference/index.rst", "reference/environment_variables.rst"]
 myst_heading_anchors = 3
