@@ -62,7 +62,7 @@ def link_to_sources(app: Sphinx, doctree: nodes.document) -> None:
             continue
         path = normpath(join(dirname(node["refdoc"]), node["reftarget"]))
         source = Path(app.srcdir, path)
-        plugin = re.fullmatch(r"plugins/(module|filter)s?/(\w+)\.py", path)
+        plugin = re.fullmatch(r"plugins/(module|filter|lookup)s?/(\w+)\.py", path)
         if plugin:
             page = {"reftarget": f"reference/{plugin[2]}_{plugin[1]}", "reftargetid": None}
             node.replace_self(pending_xref("", *node.children, **{**node.attributes, "refdomain": "doc", **page}))
