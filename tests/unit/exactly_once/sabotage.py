@@ -130,6 +130,11 @@ def _short_patience() -> contextlib.AbstractContextManager[object]:
     return mock.patch.object(_postgres, "_PATIENCE", 1.0)
 
 
+def _short_wait() -> contextlib.AbstractContextManager[object]:
+    """A lock in the database that nobody gives back is waited for for two seconds."""
+    return mock.patch.object(_postgres, "LOCK_TIMEOUT", 2.0)
+
+
 CHANGES: dict[str, Change] = {
     "no fence": _no_fence,
     "fence before the alarm": _fence_before_the_alarm,
@@ -143,4 +148,5 @@ CHANGES: dict[str, Change] = {
     "pauses": _pauses,
     "short late": _short_late,
     "short patience": _short_patience,
+    "short wait": _short_wait,
 }
