@@ -121,7 +121,11 @@ def plan_rotation(
     other = listing.get(standby.smtp_user_name) if standby else None
     until = standby.retires_at if standby else None
     retire = until is not None and until <= now
-    due = alias in bindings.intents or bool(standby and standby.staged) or is_old(max_age_days, bindings.password_times.get(name), now)
+    due = (
+        alias in bindings.intents
+        or bool(standby and standby.staged)
+        or is_old(max_age_days, bindings.password_times.get(name), now)
+    )
     waiting_until = until if due and until is not None and not retire else None
     # Who is off is left alone: nobody sends, and the next one would.
     stage = due and waiting_until is None and active.status != DISABLE

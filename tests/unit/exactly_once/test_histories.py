@@ -108,6 +108,7 @@ class Histories(World):
     def by_name(self, pick: int, limits: tuple[int, int], state: str, trouble: Result) -> None:
         """Without an alias and without the file's help."""
         names = self.known()
+        self.meddled = True
         options = {"smtp_user_name": names[pick % len(names)], "state": state, "hourly_limit": limits[1]}
         self.task("smtp_user", options, trouble)
 
@@ -154,6 +155,11 @@ class Histories(World):
             result = self.task("smtp_user_rotate", options, trouble, node)
         if result and result.get("failed") and trouble == NO_TROUBLE:
             assert any(words in result["msg"] for words in FOR_PEOPLE), result["msg"]
+            # No run enables who could be taken for one that somebody has enabled.
+            assert "by somebody" not in result["msg"] or self.lossy or self.meddled
+
+    # Another rule of the same: what may go wrong with it has many steps.
+    rotate_once_more = rotate
 
     @precondition(lambda self: self.standbys())
     @rule(pick=PICK, trouble=troubles("resetSmtpPassword"))
@@ -284,6 +290,7 @@ class Histories(World):
     def somebody_changes(self, pick: int, limits: tuple[int, int], status: str) -> None:
         names = self.known()
         name = names[pick % len(names)]
+        self.meddled = True
         self.service.update_user(OWNER, name, total_limit=limits[0], hourly_limit=limits[1], status=status)
 
     @precondition(lambda self: self.account.aliases())
@@ -310,8 +317,17 @@ class Histories(World):
     def pass_time(self, seconds: float) -> None:
         self.let_pass(seconds)
 
-    @initialize(lag=st.sampled_from([0.0, LAG]))
-    def listing(self, lag: float) -> None:
+    @initialize(lag=st.sampled_from([0.0, LAG]), turns=st.sampled_from([0, 0, 1, 2]))
+    def listing(self, lag: float, turns: int) -> None:
+        """In some an alias has changed users already."""
+        if turns:
+            self.account.run("smtp_user", alias=ALIASES[0], total_limit=100, hourly_limit=10)
+            self.asked.add(ALIASES[0])
+        for unused in range(turns):
+            self.let_pass(40 * DAY)
+            assert self.account.run("smtp_user_rotate", alias=ALIASES[0], overlap_hours=24)["changed"]
+            self.works_until = {self.standbys()[ALIASES[0]]: self.clock.now + 86399}
+        self.made_for = {user.smtp_user_name: ALIASES[0] for user in self.account.users()}
         self.service.settings = Settings(listing_lag=lag)
 
     # ---- what holds after every step ------------------------------------------------------------------------

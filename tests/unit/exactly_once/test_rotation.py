@@ -181,16 +181,14 @@ def at_once(account: Account, folder: Path, tasks: list[tuple[str, Result]]) -> 
     return results
 
 
-@pytest.mark.parametrize("lag", [0.0, 0.5], ids=["in-time", "lagging"])
-@pytest.mark.parametrize("max_age_days", [30, None], ids=["when-old", "each-time"])
-@pytest.mark.parametrize("name", ["create", "retire-and-reset"])
+@pytest.mark.parametrize(("name", "max_age_days", "lag"), [("create", 30, 3), ("create", None, 0), ("retire-and-reset", None, 0)])
 def test_forks_on_one_alias_rotate_once(
-    account: Account, clock: FakeClock, tmp_path: Path, name: str, max_age_days: int | None, lag: float
+    account: Account, clock: FakeClock, tmp_path: Path, name: str, max_age_days: int | None, lag: int
 ) -> None:
     """Who comes later has nothing to do or, if it is asked for each time, waits for the former user's time."""
     clock.now = time.time() - STORIES[name][2] * DAY
     password = begin(account, clock, name)
-    account.service.settings = Settings(listing_lag=lag, latency=0.01)
+    account.service.settings = Settings(listing_lag_calls=lag, latency=0.01)
     results = at_once(account, tmp_path, [("smtp_user_rotate", {**ROTATE, "max_age_days": max_age_days})] * FORKS)
     assert sum(result["changed"] for result in results) == 1
     assert sum("waiting_until" in result for result in results) == (0 if max_age_days else FORKS - 1)

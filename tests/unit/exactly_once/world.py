@@ -66,6 +66,8 @@ class World(RuleBasedStateMachine):
         self.made_for: dict[str, str] = {}
         # Whether the file was ever lost or an old one put back.
         self.lossy = False
+        # Whether somebody has changed a user by name, who could be a standby.
+        self.meddled = False
         # Until when each former user has to work at least, and how long the last run took.
         self.works_until: dict[str, float] = {}
         self.took = 0.0
@@ -172,9 +174,7 @@ class World(RuleBasedStateMachine):
         if bound.get(old) and self.account.aliases().get(alias) == bound[old]:
             # Who takes turns comes along, and who was made to.
             comes = {bound[old], self.standbys().get(alias), *(self.made_for if old in intents else ())}
-            self.made_for = {
-                name: alias if owner == old and name in comes else owner for name, owner in self.made_for.items()
-            }
+            self.made_for = {name: alias if owner == old and name in comes else owner for name, owner in self.made_for.items()}
             self.made_for.update({bound[old]: alias} if bound[old] in self.made_for else {})
             self.adopted.add((alias, bound[old]))
         for user in self.account.users():

@@ -343,9 +343,7 @@ def test_a_begun_creation_is_foretold_and_ended_by_the_next_run_whatever_has_cha
     assert {(user.total_limit, user.status) for user in users(service).values()} == {(300, "Enable")}
 
 
-def test_a_begun_creation_goes_where_its_alias_goes(
-    begun: str, run: Callable[..., dict[str, Any]], service: Service
-) -> None:
+def test_a_begun_creation_goes_where_its_alias_goes(begun: str, run: Callable[..., dict[str, Any]], service: Service) -> None:
     assert run("smtp_user", alias="invoices", renamed_from="billing")["changed"]
     assert run("smtp_user_rotate", alias="invoices")["smtp_user_name"] == begun
     assert len(users(service)) == 2
