@@ -4,7 +4,7 @@
 
 """Random histories of an account: tasks, hand changes, lost files, faults, power failures; and what holds after each.
 
-SENDCLEAN_SEQUENCES says how many to run, 1,200 if it is not set. A failure is printed as the steps that lead to it.
+SENDCLEAN_SEQUENCES says how many to run, 1,000 if it is not set. A failure is printed as the steps that lead to it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ LIES = {"ignored", "wrong_listing"}
 
 
 @st.composite
-def troubles(draw: st.DrawFn, *calls: str) -> dict[str, Any]:
+def troubles(draw: st.DrawFn, *calls: str, points: int = 32) -> dict[str, Any]:
     """None; or faults of the next calls, of ``calls`` most of all; or a power failure at one of the run's points."""
     what = draw(st.sampled_from(["none", "none", "fault", "faults", "power", "power"]))
     if what == "power":
-        return {"end_at": draw(st.one_of(st.integers(1, 10), st.integers(1, 32))), "keeps_renames": draw(st.booleans())}
+        return {"end_at": draw(st.one_of(st.integers(1, 10), st.integers(1, points))), "keeps_renames": draw(st.booleans())}
     one = st.tuples(
         st.sampled_from([*calls, "listSmtp", "*"]),
         st.sampled_from([kind for kind in FAULT_KINDS if kind not in LIES]),
@@ -138,7 +138,7 @@ class Histories(World):
         overlap_hours=st.sampled_from([0, 24]),
         max_age_days=st.sampled_from([None, 30, 30]),
         later=st.sampled_from([0, DAY, 2 * DAY, 40 * DAY, 40 * DAY]),
-        trouble=troubles("addSmtp", "editSmtp", "resetSmtpPassword"),
+        trouble=troubles("addSmtp", "editSmtp", "resetSmtpPassword", points=56),
         node=NODES,
         again=st.booleans(),
     )
@@ -168,13 +168,18 @@ class Histories(World):
         names = sorted(self.standbys().values())
         self.task("smtp_password_reset", {"smtp_user_name": names[pick % len(names)]}, trouble)
 
-    @rule(present=st.sets(ALIAS, min_size=1), trouble=troubles("editSmtp"), node=NODES)
-    def purge(self, present: set[str], trouble: Result, node: int) -> None:
+    @rule(
+        present=st.sets(ALIAS, min_size=1),
+        scope=st.sampled_from(["managed", "managed", "account"]),
+        trouble=troubles("editSmtp"),
+        node=NODES,
+    )
+    def purge(self, present: set[str], scope: str, trouble: Result, node: int) -> None:
         """Hold the account to some aliases, and purge."""
         bound = self.account.aliases()
         users = [{"alias": alias} for alias in sorted(present & bound.keys())]
         if users:
-            self.task("smtp_users", {"users": users, "purge": True, "purge_limit": "100%"}, trouble, node)
+            self.task("smtp_users", {"users": users, "purge": True, "purge_scope": scope, "purge_limit": "100%"}, trouble, node)
 
     @rule(limits=LIMIT, trouble=troubles("addSmtp"), node=NODES)
     def everybody(self, limits: tuple[int, int], trouble: Result, node: int) -> None:
@@ -373,7 +378,7 @@ def test_histories(store: str, part: int, stores: Callable[[str], Kept], record_
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=-(int(int(os.environ.get("SENDCLEAN_SEQUENCES", "1200")) * share) // -parts),
+            max_examples=-(int(int(os.environ.get("SENDCLEAN_SEQUENCES", "1000")) * share) // -parts),
             stateful_step_count=12,
             deadline=None,
             database=None,

@@ -149,6 +149,8 @@ class World(RuleBasedStateMachine):
         if options.get("purge"):
             named = {user["alias"] for user in options["users"]}
             off, reset = {name for alias, name in aliases.items() if alias not in named}, set()
+            if options["purge_scope"] == "account":
+                off |= before.keys() - aliases.values() - {standby["smtp_user_name"] for standby in standbys.values()}
         elif module == "smtp_user_rotate":
             off, reset = over, over
         elif module == "smtp_password_reset":
