@@ -134,7 +134,7 @@ def enforce(
     """
     tell(0, len(wanted))
     bindings = record.read() if record else Bindings()
-    if record and not check_mode and any(_may_bind(user, bindings) for user in wanted):
+    if record and not check_mode and _needs_lock(wanted, bindings, purge):
         with record.lock(optional=True):
             # The listing that a creation rests on must be as young as the lock.
             creation = _Creation(client, record, wanted, purge)
@@ -303,6 +303,11 @@ class _Creation:
         if problem:
             raise problem
         return None
+
+
+def _needs_lock(wanted: Sequence[Wanted], bindings: Bindings, purge: Purge | None) -> bool:
+    """Say whether nobody may be created meanwhile: who has just been is a stranger by older bindings, and would be purged."""
+    return purge is not None or any(_may_bind(user, bindings) for user in wanted)
 
 
 def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:

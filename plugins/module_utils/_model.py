@@ -168,7 +168,8 @@ class Bindings:
         return replace(
             self,
             aliases={new.get(alias, alias): name for alias, name in self.aliases.items()},
-            intents={new.get(alias, alias): begun for alias, begun in self.intents.items()},
+            # Whose user comes from elsewhere has none to be created any more.
+            intents={new.get(alias, alias): begun for alias, begun in self.intents.items() if alias in new or alias not in moves},
             standbys={new.get(alias, alias): standby for alias, standby in self.standbys.items()},
             delivered={new.get(alias, alias): name for alias, name in self.delivered.items()},
         )

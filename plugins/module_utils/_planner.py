@@ -97,7 +97,7 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
     aliases: dict[str, str] = {}
     names: dict[str, str] = {}
     moves = renames(wanted, bindings)
-    bindings = bindings.with_moves(moves)
+    bindings_before, bindings = bindings, bindings.with_moves(moves)
     known = (*bindings.aliases, *bindings.intents)
     alike = twins((user.alias for user in wanted if user.alias is not None), known)
     alike_before = twins((user.renamed_from for user in wanted if user.renamed_from is not None), known)
@@ -115,6 +115,8 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
         # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
         name = user.smtp_user_name
         try:
+            if bindings_before.aliases.get(moves.get(user.alias or "", "")):
+                _refuse_to_forget(user, listing, bindings_before, names)
             plans[index] = plan_user(user, listing, bindings, names, moves)
             planned = plans[index].user
             if planned and not twice:
@@ -189,8 +191,6 @@ def plan_user(
     name = adopt or bound or wanted.smtp_user_name or ""
     user = listing.get(name)
     rename = moves.get(wanted.alias or "") if bound else None
-    if rename is not None:
-        _refuse_to_forget(wanted, listing, bindings, taken)
     if user is None:
         if wanted.state == "absent":
             return Plan(wanted, alias=wanted.alias, rename=rename)
@@ -267,6 +267,11 @@ def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: 
     candidates = created_since(intent, listing, bindings, taken)
     if len(candidates) == 1 and has_limits(listing[candidates[0]], intent):
         return candidates[0]
+    if candidates and wanted.alias in bindings.aliases:
+        raise RefusedError(
+            f'a second user for alias "{wanted.alias}" was begun and its answer lost, and it cannot be told whether it is one of '
+            f"{', '.join(candidates)}. Acknowledge with sendclean.email.smtp_bindings those who are somebody else's"
+        )
     if candidates and has_limits(listing[candidates[0]], intent):
         raise RefusedError(
             f'a creation for alias "{wanted.alias}" was begun and its answer lost, and {len(candidates)} users could be '

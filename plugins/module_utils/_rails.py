@@ -9,6 +9,7 @@ Pure functions.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -22,11 +23,13 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import (
     Bindings,
     Listing,
     Purge,
+    Standby,
     User,
     Wanted,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     Plan,
+    begun_creation,
     differing,
     may_be_of,
     plan_account,
@@ -147,7 +150,7 @@ def plan_formers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) ->
     named = {plan.user.smtp_user_name for plan in plans if plan.user}
     formers = []
     for plan in plans:
-        standby = bindings.standbys.get(plan.alias or "")
+        standby = _standby(plan.alias or "", listing, bindings)
         user = listing.get(standby.smtp_user_name) if standby else None
         if not standby or not user or user.smtp_user_name in named or user.status != ENABLE:
             continue
@@ -159,6 +162,15 @@ def plan_formers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) ->
         if changes:
             formers.append(Plan(wanted, user=user, changes=changes, standby_of=plan.alias))
     return formers
+
+
+def _standby(alias: str, listing: Listing, bindings: Bindings) -> Standby | None:
+    """Return who takes turns with an alias's user, or will: one whose creation was begun, if it is known who that is."""
+    if alias in bindings.aliases:
+        with contextlib.suppress(RefusedError):
+            begun = begun_creation(Wanted(alias=alias), listing, bindings, ())
+            return Standby(begun, staged=True) if begun else bindings.standbys.get(alias)
+    return bindings.standbys.get(alias)
 
 
 # ---- who was not meant ---------------------------------------------------------------------------------------------

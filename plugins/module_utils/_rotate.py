@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import (
@@ -42,7 +42,15 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import (
     User,
     Wanted,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._planner import begun_creation, differing, not_listed, unmet
+from ansible_collections.sendclean.email.plugins.module_utils._planner import (
+    Plan,
+    begun_creation,
+    differing,
+    not_listed,
+    refuse,
+    unmet,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._rails import creation_problems
 from ansible_collections.sendclean.email.plugins.module_utils._reset import is_old, reset_once
 
 
@@ -51,7 +59,8 @@ class Rotation:
     """What has to be done for an alias. ``active`` is its user, ``standby`` the other one, if there is one.
 
     ``retire``: the standby's time is over. ``stage``: the standby gets a new password, or is created, and the alias is switched
-    to it. ``waiting_until``: that is due, and waits for who works until then.
+    to it. ``begun``: the standby is one whose creation was begun, and is not recorded. ``waiting_until``: that is due, and
+    waits for who works until then.
     """
 
     alias: str
@@ -60,6 +69,7 @@ class Rotation:
     other: User | None
     retire: bool = False
     stage: bool = False
+    begun: bool = False
     waiting_until: datetime.datetime | None = None
 
     @property
@@ -106,22 +116,26 @@ def plan_rotation(
     active = listing.get(name)
     if active is None:
         raise RefusedError(not_listed(alias, name, bindings))
-    standby = bindings.standbys.get(alias)
+    begun = begun_creation(Wanted(alias=alias), listing, bindings, ())
+    standby = Standby(begun, staged=True) if begun else bindings.standbys.get(alias)
     other = listing.get(standby.smtp_user_name) if standby else None
     until = standby.retires_at if standby else None
     retire = until is not None and until <= now
-    begun = alias in bindings.intents or bool(standby and standby.staged)
-    due = begun or is_old(max_age_days, bindings.password_times.get(name), now)
+    due = (
+        alias in bindings.intents
+        or bool(standby and standby.staged)
+        or is_old(max_age_days, bindings.password_times.get(name), now)
+    )
     waiting_until = until if due and until is not None and not retire else None
     # Who is off is left alone: nobody sends, and the next one would.
     stage = due and waiting_until is None and active.status != DISABLE
-    rotation = Rotation(alias, active, standby, other, retire, stage, waiting_until)
+    rotation = Rotation(alias, active, standby, other, retire, stage, begun is not None, waiting_until)
     if stage:
-        _refuse(rotation)
+        _refuse(rotation, listing, bindings)
     return rotation
 
 
-def _refuse(rotation: Rotation) -> None:
+def _refuse(rotation: Rotation, listing: Listing, bindings: Bindings) -> None:
     standby, other, active = rotation.standby, rotation.other, rotation.active
     if other and standby and other.status != DISABLE and not (rotation.retire or standby.staged):
         raise RefusedError(
@@ -133,6 +147,9 @@ def _refuse(rotation: Rotation) -> None:
             f'listSmtp does not show all limits and the password of {active.smtp_user_name}, of alias "{rotation.alias}": '
             "a second user like it cannot be made. Reset its password with sendclean.email.smtp_password_reset instead"
         )
+    if other is None:
+        like = replace(rotation.wanted(""), alias=rotation.alias)
+        refuse(creation_problems([Plan(like, alias=rotation.alias, create=True)], listing, bindings))
 
 
 def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -145,6 +162,8 @@ def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode
         standby = bindings.standbys.get(alias)
         users = [alias, *([standby.smtp_user_name] if standby else [])]
         listing = client.list_smtp() if check_mode else list_with_young(client, bindings, users)
+        if alias in bindings.intents and not check_mode:
+            listing = _find_begun(client, bindings, alias)[1]
         rotation = plan_rotation(alias, bindings, listing, params["max_age_days"], utc_now())
         work = _Work(client, record, rotation, listing)
         if rotation.changed and not check_mode:
@@ -155,6 +174,22 @@ def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode
                 error.done = work.result(bindings, check_mode)
                 raise
         return work.result(bindings, check_mode)
+
+
+def _find_begun(client: Client, bindings: Bindings, alias: str) -> tuple[str | None, Listing]:
+    """Look for the standby of a creation of which it is not known how it ended; return the listing that decides, too."""
+    problem: RefusedError | None = None
+    listing: Listing = {}
+    for listing in client.listings(lost_answer_window(client)):
+        try:
+            name, problem = begun_creation(Wanted(alias=alias), listing, bindings, ()), None
+        except RefusedError as error:
+            name, problem = None, error
+        if name is not None:
+            return name, listing
+    if problem:
+        raise problem
+    return None, listing
 
 
 def _to_come(client: Client, params: Mapping[str, Any], bindings: Bindings, check_mode: bool) -> dict[str, Any]:
@@ -210,11 +245,12 @@ class _Work:
     def _stage(self) -> tuple[str, str | None]:
         """Have a standby with a new password, and return its name and that password, None if it is still to be seen."""
         rotation, alias = self._rotation, self._rotation.alias
-        created = self._begun() if alias in self._record.read().intents else None
-        if created is None and rotation.resumes and rotation.other:
+        if rotation.begun and rotation.other:
+            self._record.stage(alias, rotation.other.smtp_user_name, utc_now())
+        if rotation.resumes and rotation.other:
             return rotation.other.smtp_user_name, rotation.other.password
         self._changed = True
-        if created is None and rotation.other is not None:
+        if rotation.other is not None:
             self._record.require_writable()
             password, problem = reset_once(self._client, rotation.other, self._record.prove)
             self._operations.append(Operation("resetSmtpPassword", rotation.other.smtp_user_name, {}))
@@ -222,30 +258,15 @@ class _Work:
                 raise problem
             self._record.stage(alias, rotation.other.smtp_user_name, utc_now())
             return rotation.other.smtp_user_name, password
-        if created is None:
-            limits = rotation.wanted("").limits()
-            intent = Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), utc_now())
-            self._record.record_intent(alias, intent)
-            created = add_once(self._client, self._record, alias, intent, self._begun)
-            self._operations.append(Operation("addSmtp", created, limits))
+        limits = rotation.wanted("").limits()
+        intent = Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), utc_now())
+        self._record.record_intent(alias, intent)
+        created = add_once(
+            self._client, self._record, alias, intent, lambda: _find_begun(self._client, self._record.read(), alias)[0]
+        )
+        self._operations.append(Operation("addSmtp", created, limits))
         self._record.stage(alias, created, utc_now())
         return created, None
-
-    def _begun(self) -> str | None:
-        """Look for the standby of a creation of which it is not known how it ended."""
-        problem: RefusedError | None = None
-        for listing in self._client.listings(lost_answer_window(self._client)):
-            # What is looked for is the alias's other user, whose intent stands under the alias.
-            bindings = self._record.read()
-            try:
-                name, problem = begun_creation(Wanted(alias=self._rotation.alias), listing, bindings, ()), None
-            except RefusedError as error:
-                name, problem = None, error
-            if name is not None:
-                return name
-        if problem:
-            raise problem
-        return None
 
     def _switch(self, name: str, password: str | None, overlap: datetime.timedelta) -> None:
         """Have the alias mean the standby, once the listing shows that it can send."""

@@ -21,6 +21,8 @@ description:
     the former one works for O(overlap_hours) more.
   - Each part is durable and safe to repeat, whatever ends a run in between. All modules know of standbys. They are never
     unclaimed, never purged, and belong to no other alias.
+  - The second user is created exactly once, as any other one by M(sendclean.email.smtp_user), and not where the account shows
+    one that may be it, say because the bindings are an old copy.
   - While a former user is within its overlap nothing is rotated, see RV(waiting_until). A leaked password is for
     M(sendclean.email.smtp_password_reset), at once.
 extends_documentation_fragment:

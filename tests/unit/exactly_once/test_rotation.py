@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,16 +163,51 @@ def test_killed_at_every_point(account: Account, clock: FakeClock, tmp_path: Pat
     assert number > 15
 
 
-def test_forks_on_one_alias_rotate_once(account: Account, clock: FakeClock, tmp_path: Path) -> None:
-    clock.now = time.time() - 40 * DAY
-    one_user(account, clock)
-    account.service.clear_log()
-    start = barrier(6)
+FORKS = 12
+PURGE: Result = {"users": [{"alias": "billing", **LIMITS}], "purge": True, "purge_scope": "account"}
+
+
+def at_once(account: Account, folder: Path, tasks: list[tuple[str, Result]]) -> list[Result]:
+    """Run as many processes, all at the same moment; none may fail."""
+    start = barrier(len(tasks))
     runs = [
-        Process(tmp_path / str(number), "smtp_user_rotate", {**account.options, **ROTATE}, start=start) for number in range(6)
+        Process(folder / str(number), module, {**account.options, **options}, start=start)
+        for number, (module, options) in enumerate(tasks)
     ]
     results = [run.result() for run in runs]
-    assert [result.get("msg") for result in results if result.get("failed")] == []
+    assert [result["msg"] for result in results if result.get("failed")] == []
+    for result in results:
+        account.refuse_secrets(result)
+    return results
+
+
+@pytest.mark.parametrize(("name", "max_age_days", "lag"), [("create", 30, 3), ("create", None, 0), ("retire-and-reset", None, 0)])
+def test_forks_on_one_alias_rotate_once(
+    account: Account, clock: FakeClock, tmp_path: Path, name: str, max_age_days: int | None, lag: int
+) -> None:
+    """Who comes later has nothing to do or, if it is asked for each time, waits for the former user's time."""
+    clock.now = time.time() - STORIES[name][2] * DAY
+    password = begin(account, clock, name)
+    account.service.settings = Settings(listing_lag_calls=lag, latency=0.01)
+    results = at_once(account, tmp_path, [("smtp_user_rotate", {**ROTATE, "max_age_days": max_age_days})] * FORKS)
     assert sum(result["changed"] for result in results) == 1
-    assert account.carried_out()["addSmtp"] == 1
-    assert len({result["smtp_user_name"] for result in results}) == 1
+    assert sum("waiting_until" in result for result in results) == (0 if max_age_days else FORKS - 1)
+    assert account.carried_out()["addSmtp"] + account.carried_out()["resetSmtpPassword"] == 1
+    assert {result["smtp_user_name"] for result in results} == {account.aliases()["billing"]}
+    assert len({json.dumps(result["former"]) for result in results}) == 1
+    assert account.user(account.aliases()["billing"]).smtp_password != password
+    nobody_is_cut_off(account, password)
+
+
+def test_forks_that_rotate_beside_those_that_purge(account: Account, clock: FakeClock, tmp_path: Path) -> None:
+    """Who has just been made is nobody to purge."""
+    clock.now = time.time() - 40 * DAY
+    password = begin(account, clock, "create")
+    account.service.settings = Settings(latency=0.01)
+    tasks = [("smtp_user_rotate", ROTATE), ("smtp_users", PURGE)] * (FORKS // 2)
+    results = at_once(account, tmp_path, tasks)
+    assert sum(result["changed"] for result in results) == 1
+    assert [result["unclaimed"] for result in results[1::2]] == [[]] * (FORKS // 2)
+    assert account.carried_out() - Counter(listSmtp=FORKS * 9) == Counter(addSmtp=1)
+    assert account.bindings()["standbys"].keys() == {"billing"}
+    nobody_is_cut_off(account, password)

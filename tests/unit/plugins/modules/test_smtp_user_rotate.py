@@ -297,3 +297,76 @@ def test_a_former_user_that_differs_has_a_row_that_says_whose_it_was(
         rows = run("smtp_users", users=wanted, check=check)["smtp_users"]
         assert [row.get("standby_of") for row in rows] == [None, "billing"]
         assert (rows[1]["alias"], rows[1]["smtp_user_name"], rows[1]["action"]) == (None, first, "updated")
+
+
+def test_a_second_user_whom_the_bindings_have_forgotten_is_not_made_again(
+    rotate: Callable[..., dict[str, Any]], run: Callable[..., dict[str, Any]], service: Service, bindings_path: Path
+) -> None:
+    """An old copy of the file was put back, from before the rotation."""
+    old = bindings_path.read_bytes()
+    second = rotate()["smtp_user_name"]
+    bindings_path.write_bytes(old)
+    for check in (True, False):
+        service.clear_log()
+        refused = run("smtp_user_rotate", fails=True, alias="billing", check=check)
+        assert refused["msg"].startswith(f'nobody is created for alias "billing": {second} may be its user')
+        assert calls(service) == {"listSmtp": 1}
+    # If it is somebody else's, a person says so.
+    run("smtp_bindings", acknowledge=[second])
+    assert rotate()["changed"]
+    assert len(users(service)) == 3
+
+
+@pytest.fixture
+def begun(rotate: Callable[..., dict[str, Any]], run: Callable[..., dict[str, Any]], service: Service) -> str:
+    """The name of a second user whom a run has created that could not see so."""
+    service.add_fault("addSmtp", "cut_after")
+    service.add_fault("listSmtp", "error_500_before", times=99, skip=1)
+    run("smtp_user_rotate", fails=True, alias="billing")
+    service.clear_faults()
+    unused, second = users(service)
+    return second
+
+
+def test_a_begun_creation_is_foretold_and_ended_by_the_next_run_whatever_has_changed_since(
+    begun: str, rotate: Callable[..., dict[str, Any]], run: Callable[..., dict[str, Any]], service: Service
+) -> None:
+    plan = rotate(check=True)
+    assert (plan["smtp_user_name"], plan["operations"]) == (begun, [])
+    assert run("smtp_user", alias="billing", total_limit=300)["changed"]
+    service.update_user(OWNER, begun, status="Disable")
+    edits = [{"call": "editSmtp", "smtp_user_name": begun, "parameters": {"status": "Enable", "total_limit": 300}}]
+    assert rotate(check=True)["operations"] == edits
+    result = rotate()
+    assert (result["smtp_user_name"], result["operations"]) == (begun, edits)
+    assert result["smtp_password"] == users(service)[begun].smtp_password
+    assert {(user.total_limit, user.status) for user in users(service).values()} == {(300, "Enable")}
+
+
+def test_a_begun_creation_goes_where_its_alias_goes(begun: str, run: Callable[..., dict[str, Any]], service: Service) -> None:
+    assert run("smtp_user", alias="invoices", renamed_from="billing")["changed"]
+    assert run("smtp_user_rotate", alias="invoices")["smtp_user_name"] == begun
+    assert len(users(service)) == 2
+
+
+def test_which_of_two_a_begun_creation_has_made_a_person_says(
+    begun: str, run: Callable[..., dict[str, Any]], service: Service
+) -> None:
+    other = service.create_user(OWNER, 100, 10).smtp_user_name
+    for check in (True, False):
+        told = run("smtp_user_rotate", fails=True, alias="billing", check=check)["msg"]
+        assert f"whether it is one of {', '.join(sorted((begun, other)))}. Acknowledge with sendclean.email.smtp_bindings" in told
+    run("smtp_bindings", acknowledge=[other])
+    assert run("smtp_user_rotate", alias="billing")["smtp_user_name"] == begun
+
+
+def test_an_alias_that_is_off_has_nobody_who_was_begun_for_it_enabled(
+    begun: str, run: Callable[..., dict[str, Any]], service: Service
+) -> None:
+    off = run("smtp_user", alias="billing", state="absent")
+    assert off["changed"]
+    assert {user.status for user in users(service).values()} == {"Disable"}
+    assert run("smtp_user", alias="billing", state="absent")["changed"] is False
+    assert run("smtp_user", alias="billing")["changed"]
+    assert run("smtp_user_rotate", alias="billing")["smtp_user_name"] == begun
+    assert {user.status for user in users(service).values()} == {"Enable"}
