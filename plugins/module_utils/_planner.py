@@ -229,7 +229,7 @@ def _adoptable(wanted: Wanted, listing: Listing, bindings: Bindings) -> str | No
     if name not in listing:
         raise _not_listed(wanted, None, None, bindings)
     standby_of = bindings.standby_of(name)
-    if standby_of is not None:
+    if standby_of not in (None, wanted.alias):
         raise RefusedError(f'smtp_user_name {name} is the standby of the alias "{standby_of}", which takes turns with its user')
     other = bindings.alias_of(name)
     if other is not None:

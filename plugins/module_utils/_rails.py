@@ -149,9 +149,10 @@ def plan_formers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) ->
     for plan in plans:
         standby = bindings.standbys.get(plan.alias or "")
         user = listing.get(standby.smtp_user_name) if standby else None
-        if not standby or not user or user.smtp_user_name in named or user.status != ENABLE:
+        if not standby or not user or user.smtp_user_name in named or user.status == DISABLE:
             continue
-        if plan.wanted.state == "present" and standby.retires_at is None:
+        # A status that is none of the API's does not say that one cannot send, nor that one is to.
+        if plan.wanted.state == "present" and (standby.retires_at is None or user.status != ENABLE):
             continue
         # What is wanted of an absent user is that it is off, whatever its limits.
         wanted = replace(plan.wanted, alias=None, smtp_user_name=user.smtp_user_name, renamed_from=None)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import (
@@ -42,7 +42,16 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import (
     User,
     Wanted,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._planner import begun_creation, differing, not_listed, unmet
+from ansible_collections.sendclean.email.plugins.module_utils._planner import (
+    Plan,
+    created_since,
+    differing,
+    has_limits,
+    not_listed,
+    refuse,
+    unmet,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._rails import creation_problems
 from ansible_collections.sendclean.email.plugins.module_utils._reset import is_old, reset_once
 
 
@@ -50,14 +59,16 @@ from ansible_collections.sendclean.email.plugins.module_utils._reset import is_o
 class Rotation:
     """What has to be done for an alias. ``active`` is its user, ``standby`` the other one, if there is one.
 
-    ``retire``: the standby's time is over. ``stage``: the standby gets a new password, or is created, and the alias is switched
-    to it. ``waiting_until``: that is due, and waits for who works until then.
+    ``other`` is how the account shows that one, ``made`` whether it is what a creation of an earlier run has made. ``retire``:
+    the standby's time is over. ``stage``: the standby gets a new password, or is created, and the alias is switched to it.
+    ``waiting_until``: that is due, and waits for who works until then.
     """
 
     alias: str
     active: User
     standby: Standby | None
     other: User | None
+    made: bool = False
     retire: bool = False
     stage: bool = False
     waiting_until: datetime.datetime | None = None
@@ -68,19 +79,26 @@ class Rotation:
         return self.retire or self.stage
 
     @property
+    def former(self) -> User | None:
+        """The user that retires, if one does and is there."""
+        return self.other if self.retire and not self.made else None
+
+    @property
     def resumes(self) -> bool:
-        """Whether an earlier run has staged the standby, and its password can be told."""
-        return bool(self.standby and self.standby.staged and self.other and self.other.password is not None)
+        """Whether an earlier run has made or staged the standby, and its password can be told."""
+        staged = self.made or bool(self.standby and self.standby.staged)
+        return staged and self.other is not None and self.other.password is not None
 
     def wanted(self, smtp_user_name: str) -> Wanted:
-        """Return what the other user has to be like: the limits of the active one, as far as they are shown."""
-        return Wanted(smtp_user_name=smtp_user_name, total_limit=self.active.total_limit, hourly_limit=self.active.hourly_limit)
+        """Return what the other user has to be like: the limits of the active one, as far as one can ask for them."""
+        limits = (self.active.total_limit or None, self.active.hourly_limit or None)
+        return Wanted(smtp_user_name=smtp_user_name, total_limit=limits[0], hourly_limit=limits[1])
 
     def operations(self) -> list[Operation]:
         """Return the calls that will be made, with null for the name of a user that is to be created."""
         found = []
-        if self.retire and self.other and self.other.status != DISABLE:
-            found.append(Operation("editSmtp", self.other.smtp_user_name, {"status": DISABLE}))
+        if self.former and self.former.status != DISABLE:
+            found.append(Operation("editSmtp", self.former.smtp_user_name, {"status": DISABLE}))
         if self.stage and self.other is None:
             found.append(Operation("addSmtp", None, self.wanted("").limits()))
         elif self.stage and self.other is not None:
@@ -95,7 +113,7 @@ class Rotation:
     def edits(self) -> dict[str, Any]:
         """Return what the standby that there is needs to be like the active user; it is off by then if it retires."""
         changes = differing(self.wanted(self.other.smtp_user_name), self.other) if self.other else {}
-        return {**changes, "status": ENABLE} if self.retire else changes
+        return {**changes, "status": ENABLE} if self.former else changes
 
 
 def plan_rotation(
@@ -115,24 +133,47 @@ def plan_rotation(
     waiting_until = until if due and until is not None and not retire else None
     # Who is off is left alone: nobody sends, and the next one would.
     stage = due and waiting_until is None and active.status != DISABLE
-    rotation = Rotation(alias, active, standby, other, retire, stage, waiting_until)
+    made = made_for(alias, listing, bindings) if stage and other is None else None
+    rotation = Rotation(alias, active, standby, other or made, made is not None, retire, stage, waiting_until)
     if stage:
-        _refuse(rotation)
+        _refuse(rotation, listing, bindings)
     return rotation
 
 
-def _refuse(rotation: Rotation) -> None:
+def made_for(alias: str, listing: Listing, bindings: Bindings) -> User | None:
+    """Return the second user that a creation left unfinished has made for an alias, if the listing shows one.
+
+    Raises RefusedError where it cannot be told who that is.
+    """
+    intent = bindings.intents.get(alias)
+    found = [listing[name] for name in created_since(intent, listing, bindings)] if intent else []
+    if intent is None or not found:
+        return None
+    if len(found) > 1 or not has_limits(found[0], intent):
+        names = ", ".join(user.smtp_user_name for user in found)
+        raise RefusedError(
+            f'a second user for alias "{alias}" was begun and its answer lost, and what is new since may be somebody '
+            f"else's: {names}. Give acknowledge of sendclean.email.smtp_bindings all of them that are not the alias's, and run again"
+        )
+    return found[0]
+
+
+def _refuse(rotation: Rotation, listing: Listing, bindings: Bindings) -> None:
     standby, other, active = rotation.standby, rotation.other, rotation.active
-    if other and standby and other.status != DISABLE and not (rotation.retire or standby.staged):
+    if other and standby and other.status != DISABLE and not (rotation.retire or standby.staged or rotation.made):
         raise RefusedError(
             f'{other.smtp_user_name}, the standby of alias "{rotation.alias}", has been enabled by somebody since it retired, '
             "and would get another password now. If nobody uses it, disable it by its smtp_user_name, and run again"
         )
-    if other is None and None in (active.total_limit, active.hourly_limit, active.password):
+    if other is None and not (active.total_limit and active.hourly_limit and active.password):
         raise RefusedError(
             f'listSmtp does not show all limits and the password of {active.smtp_user_name}, of alias "{rotation.alias}": '
             "a second user like it cannot be made. Reset its password with sendclean.email.smtp_password_reset instead"
         )
+    if other is None:
+        # Bindings that are old or another's do not know of the second user that there may be.
+        wanted = replace(rotation.wanted(""), alias=rotation.alias, smtp_user_name=None)
+        refuse(creation_problems([Plan(wanted, alias=rotation.alias, create=True)], listing, bindings))
 
 
 def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -142,9 +183,7 @@ def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode
         alias = params["alias"]
         if alias not in bindings.aliases:
             return _to_come(client, params, bindings, check_mode)
-        standby = bindings.standbys.get(alias)
-        users = [alias, *([standby.smtp_user_name] if standby else [])]
-        listing = client.list_smtp() if check_mode else list_with_young(client, bindings, users)
+        listing = client.list_smtp() if check_mode else _list(client, bindings, alias)
         rotation = plan_rotation(alias, bindings, listing, params["max_age_days"], utc_now())
         work = _Work(client, record, rotation, listing)
         if rotation.changed and not check_mode:
@@ -155,6 +194,20 @@ def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode
                 error.done = work.result(bindings, check_mode)
                 raise
         return work.result(bindings, check_mode)
+
+
+def _list(client: Client, bindings: Bindings, alias: str) -> Listing:
+    """List the account, again while who was created a moment ago, or may have been by an earlier run, does not show."""
+    if alias not in bindings.intents:
+        standby = bindings.standbys.get(alias)
+        return list_with_young(client, bindings, [alias, *([standby.smtp_user_name] if standby else [])])
+    listing: Listing = {}
+    for listing in client.listings(lost_answer_window(client)):
+        # The user itself may show up beside one that is somebody else's.
+        with contextlib.suppress(RefusedError):
+            if made_for(alias, listing, bindings):
+                break
+    return listing
 
 
 def _to_come(client: Client, params: Mapping[str, Any], bindings: Bindings, check_mode: bool) -> dict[str, Any]:
@@ -197,11 +250,11 @@ class _Work:
             self._switch(name, password, overlap)
 
     def _retire(self) -> None:
-        rotation, other = self._rotation, self._rotation.other
-        if other and other.status != DISABLE:
-            self._edit(other.smtp_user_name, {"status": DISABLE}, other)
-            self._wait_for(Wanted(smtp_user_name=other.smtp_user_name, state="absent"))
-        if other is None:
+        rotation, former = self._rotation, self._rotation.former
+        if former and former.status != DISABLE:
+            self._edit(former.smtp_user_name, {"status": DISABLE}, former)
+            self._wait_for(Wanted(smtp_user_name=former.smtp_user_name, state="absent"))
+        if former is None:
             self._record.drop_standby(rotation.alias)
         else:
             self._record.retire(rotation.alias)
@@ -209,43 +262,33 @@ class _Work:
 
     def _stage(self) -> tuple[str, str | None]:
         """Have a standby with a new password, and return its name and that password, None if it is still to be seen."""
-        rotation, alias = self._rotation, self._rotation.alias
-        created = self._begun() if alias in self._record.read().intents else None
-        if created is None and rotation.resumes and rotation.other:
-            return rotation.other.smtp_user_name, rotation.other.password
+        rotation, alias, other = self._rotation, self._rotation.alias, self._rotation.other
+        if other and rotation.resumes:
+            if rotation.made:
+                self._record.stage(alias, other.smtp_user_name, utc_now())
+            return other.smtp_user_name, other.password
         self._changed = True
-        if created is None and rotation.other is not None:
+        if other:
             self._record.require_writable()
-            password, problem = reset_once(self._client, rotation.other, self._record.prove)
-            self._operations.append(Operation("resetSmtpPassword", rotation.other.smtp_user_name, {}))
+            password, problem = reset_once(self._client, other, self._record.prove)
+            self._operations.append(Operation("resetSmtpPassword", other.smtp_user_name, {}))
             if problem:
                 raise problem
-            self._record.stage(alias, rotation.other.smtp_user_name, utc_now())
-            return rotation.other.smtp_user_name, password
-        if created is None:
-            limits = rotation.wanted("").limits()
-            intent = Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), utc_now())
-            self._record.record_intent(alias, intent)
-            created = add_once(self._client, self._record, alias, intent, self._begun)
-            self._operations.append(Operation("addSmtp", created, limits))
+            self._record.stage(alias, other.smtp_user_name, utc_now())
+            return other.smtp_user_name, password
+        limits = rotation.wanted("").limits()
+        intent = Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), utc_now())
+        self._record.record_intent(alias, intent)
+        created = add_once(self._client, self._record, alias, intent, self._find_created)
+        self._operations.append(Operation("addSmtp", created, limits))
         self._record.stage(alias, created, utc_now())
         return created, None
 
-    def _begun(self) -> str | None:
-        """Look for the standby of a creation of which it is not known how it ended."""
-        problem: RefusedError | None = None
-        for listing in self._client.listings(lost_answer_window(self._client)):
-            # What is looked for is the alias's other user, whose intent stands under the alias.
-            bindings = self._record.read()
-            try:
-                name, problem = begun_creation(Wanted(alias=self._rotation.alias), listing, bindings, ()), None
-            except RefusedError as error:
-                name, problem = None, error
-            if name is not None:
-                return name
-        if problem:
-            raise problem
-        return None
+    def _find_created(self) -> str | None:
+        """Look for the user of a creation whose answer is lost."""
+        alias, bindings = self._rotation.alias, self._record.read()
+        user = made_for(alias, _list(self._client, bindings, alias), bindings)
+        return user.smtp_user_name if user else None
 
     def _switch(self, name: str, password: str | None, overlap: datetime.timedelta) -> None:
         """Have the alias mean the standby, once the listing shows that it can send."""
