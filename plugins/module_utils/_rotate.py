@@ -152,8 +152,9 @@ def made_for(alias: str, listing: Listing, bindings: Bindings) -> User | None:
     if len(found) > 1 or not has_limits(found[0], intent):
         names = ", ".join(user.smtp_user_name for user in found)
         raise RefusedError(
-            f'a second user for alias "{alias}" was begun and its answer lost, and what is new since may be somebody '
-            f"else's: {names}. Give acknowledge of sendclean.email.smtp_bindings all of them that are not the alias's, and run again"
+            f'a second user for alias "{alias}" was begun and its answer lost, and what is new since may be '
+            f"somebody else's: {names}. Give acknowledge of sendclean.email.smtp_bindings all that are not the "
+            "alias's, and run again"
         )
     return found[0]
 

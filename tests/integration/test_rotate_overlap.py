@@ -257,7 +257,10 @@ def test_tasks_that_cannot_be_included_are_refused_before_anything_is_rotated(ac
         "play": ("hosts: all\n", "has no list of tasks"),
         "yaml": ("- name: 'x\n", "cannot be read as YAML"),
         "typo": ("- ansible.builtin.coppy: {}\n", "cannot be included"),
-        "end": (yaml.safe_dump([*HOOK, {"block": [{"ansible.builtin.meta": "end_host", "when": "false"}]}]), "has meta: end_host"),
+        "end": (
+            yaml.safe_dump([*HOOK, {"block": [{"ansible.builtin.meta": "end_host", "when": "false"}]}]),
+            "has meta: end_host",
+        ),
         "handler": (yaml.safe_dump([*HOOK, {"command": "true", "notify": "Restart"}]), "notifies Restart, and the play has no"),
         "right": (yaml.safe_dump([{"ansible.builtin.meta": "noop"}, *HOOK]), ""),
     }
