@@ -191,11 +191,11 @@ class ControlNode:
         ends = [task.args.get("_raw_params") for task in found if task.action in constants._ACTION_META]
         for how in _ENDS & {*ends}:
             raise OptionError(option, f"has meta: {how}, which keeps all that follows from being done: {path}. Use when instead")
-        # A role that the file includes may bring some.
-        handlers = block is None or block._play.handlers or block._play.roles or any(task.action in _ROLES for task in found)
+        # Those of the play and of its roles; a role that the file includes may bring more.
+        handlers = block is None or [*_tasks_in(block._play.handlers)] or any(task.action in _ROLES for task in found)
         for task in found:
             if task.notify and not handlers:
-                names = ", ".join(task.notify)
+                names = task.notify if isinstance(task.notify, str) else ", ".join(map(str, task.notify))
                 raise OptionError(
                     option, f"notifies {names}, and the play has no handlers: {path}. Use when, with what is changed"
                 )
