@@ -147,7 +147,8 @@ def plan_formers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) ->
     named = {plan.user.smtp_user_name for plan in plans if plan.user}
     formers = []
     for plan in plans:
-        standby = bindings.standbys.get(plan.alias or "")
+        # Who is asked for by name stands for nobody else.
+        standby = bindings.standbys.get(plan.wanted.alias or "")
         user = listing.get(standby.smtp_user_name) if standby else None
         if not standby or not user or user.smtp_user_name in named or user.status == DISABLE:
             continue

@@ -78,6 +78,10 @@ class Rotation:
         """Whether anything has to be done."""
         return self.retire or self.stage
 
+    def is_over(self, bindings: Bindings) -> bool:
+        """Whether a creation was begun that has made nobody, and nobody is to be created now."""
+        return self.alias in bindings.intents and not self.made and not self.stage and self.active.status != DISABLE
+
     @property
     def former(self) -> User | None:
         """The user that retires, if one does and is there."""
@@ -128,12 +132,13 @@ def plan_rotation(
     other = listing.get(standby.smtp_user_name) if standby else None
     until = standby.retires_at if standby else None
     retire = until is not None and until <= now
-    begun = alias in bindings.intents or bool(standby and standby.staged)
+    # Who is off is left alone: nobody sends, and the next one would.
+    off = active.status == DISABLE
+    made = made_for(alias, listing, bindings) if other is None and not off else None
+    begun = made is not None or bool(standby and standby.staged)
     due = begun or is_old(max_age_days, bindings.password_times.get(name), now)
     waiting_until = until if due and until is not None and not retire else None
-    # Who is off is left alone: nobody sends, and the next one would.
-    stage = due and waiting_until is None and active.status != DISABLE
-    made = made_for(alias, listing, bindings) if stage and other is None else None
+    stage = due and waiting_until is None and not off
     rotation = Rotation(alias, active, standby, other or made, made is not None, retire, stage, waiting_until)
     if stage:
         _refuse(rotation, listing, bindings)
@@ -187,6 +192,9 @@ def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode
         listing = client.list_smtp() if check_mode else _list(client, bindings, alias)
         rotation = plan_rotation(alias, bindings, listing, params["max_age_days"], utc_now())
         work = _Work(client, record, rotation, listing)
+        if rotation.is_over(bindings) and not check_mode:
+            record.require_lock()
+            record.drop_intent(alias)
         if rotation.changed and not check_mode:
             record.require_lock()
             try:
@@ -205,8 +213,9 @@ def _list(client: Client, bindings: Bindings, alias: str) -> Listing:
     listing: Listing = {}
     for listing in client.listings(lost_answer_window(client)):
         # The user itself may show up beside one that is somebody else's.
+        active = listing.get(bindings.aliases[alias])
         with contextlib.suppress(RefusedError):
-            if made_for(alias, listing, bindings):
+            if made_for(alias, listing, bindings) or (active and active.status == DISABLE):
                 break
     return listing
 

@@ -207,3 +207,50 @@ def test_a_password_that_is_new_is_to_be_delivered_again(run: Run, service: Serv
     # Its turn comes again, with another password.
     assert run("smtp_user_rotate", alias="billing")["smtp_user_name"] == first
     assert delivered() == {"billing": None}
+
+
+def test_what_was_begun_and_made_nobody_makes_no_password_old(
+    run: Run, service: Service, clock: FakeClock, bindings_path: Path
+) -> None:
+    """As where somebody replaces a leaked password after a rotation that died early."""
+    service.add_fault("addSmtp", "cut_before")
+    service.add_fault("listSmtp", "authentication_error", skip=1)
+    run("smtp_user_rotate", fails=True, alias="billing")
+    assert "billing" in section_of(bindings_path)[1]["intents"]
+    run("smtp_password_reset", alias="billing")
+    clock.now += DAY
+    made(service)
+    for check in (True, False):
+        result = run("smtp_user_rotate", alias="billing", max_age_days=30, check=check)
+        assert (result["changed"], result["operations"]) == (False, [])
+    assert made(service).keys() == {"listSmtp"}
+    # It is settled, and costs no later run a thing.
+    run("smtp_user_rotate", alias="billing", max_age_days=30)
+    assert (made(service), "intents" in section_of(bindings_path)[1]) == ({"listSmtp": 1}, False)
+    clock.now += 40 * DAY
+    assert run("smtp_user_rotate", alias="billing", max_age_days=30)["changed"]
+    assert len(users(service)) == 2
+
+
+def test_who_is_asked_for_by_name_stands_for_nobody_else(run: Run, service: Service) -> None:
+    result = run("smtp_user_rotate", alias="billing")
+    former, active = result["former"]["smtp_user_name"], result["smtp_user_name"]
+    for module, asked in (("smtp_user", {}), ("smtp_users", {"users": [{"smtp_user_name": active, "state": "absent"}]})):
+        named = asked or {"smtp_user_name": active, "state": "absent"}
+        assert [step["smtp_user_name"] for step in run(module, check=True, **named)["operations"]] == [active]
+    run("smtp_user", smtp_user_name=active, total_limit=500)
+    assert (users(service)[active].total_limit, users(service)[former].total_limit) == (500, 100)
+    # By the alias, both.
+    run("smtp_user", alias="billing", total_limit=500)
+    assert users(service)[former].total_limit == 500
+
+
+def test_the_diff_of_one_user_shows_the_former_one_where_it_changes(run: Run, service: Service) -> None:
+    former = run("smtp_user_rotate", alias="billing")["former"]["smtp_user_name"]
+    service.update_user(OWNER, former, total_limit=7)
+    for check in (True, False):
+        result = run("smtp_user", alias="billing", check=check, **LIMITS)
+        before, after = result["diff"]["before"], result["diff"]["after"]
+        assert (before["former"]["smtp_user_name"], before["former"]["total_limit"]) == (former, 7)
+        assert (after["former"]["total_limit"], after["total_limit"], before["total_limit"]) == (100, 100, 100)
+    assert "former" not in run("smtp_user", alias="billing", **LIMITS)["diff"]["before"]
