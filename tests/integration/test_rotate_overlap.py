@@ -131,6 +131,10 @@ def test_who_was_switched_and_not_stored_is_stored_before_anybody_retires(accoun
 
     run = rotate(account, aliases="billing", hours=0).succeeded()
     assert stored(account) == in_force(account, service) != old
+    assert "redeploy what uses it while the old one works: billing (until the next run)" in run.output
+    assert (writes(service), can_log_in(service, old)) == ({}, ALIASES), "nobody could deploy what was only just kept"
+
+    rotate(account, max_age_days=1000, hours=0).succeeded()
     assert writes(service) == {"editSmtp": 1}, "it is not rotated again, and the former one retires"
     assert can_log_in(service, stored(account)) == ALIASES
 
