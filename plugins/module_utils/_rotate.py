@@ -276,12 +276,12 @@ class _Work:
         if other and rotation.resumes:
             if rotation.made:
                 self._record.stage(alias, other.smtp_user_name, utc_now())
+                self._changed = True
             return other.smtp_user_name, other.password
-        self._changed = True
         if other:
             self._record.require_writable()
             password, problem = reset_once(self._client, other, self._record.prove)
-            self._operations.append(Operation("resetSmtpPassword", other.smtp_user_name, {}))
+            self._done("resetSmtpPassword", other.smtp_user_name, {})
             if problem:
                 raise problem
             self._record.stage(alias, other.smtp_user_name, utc_now())
@@ -290,7 +290,7 @@ class _Work:
         intent = Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), utc_now())
         self._record.record_intent(alias, intent)
         created = add_once(self._client, self._record, alias, intent, self._find_created)
-        self._operations.append(Operation("addSmtp", created, limits))
+        self._done("addSmtp", created, limits)
         self._record.stage(alias, created, utc_now())
         return created, None
 
@@ -316,7 +316,10 @@ class _Work:
 
     def _edit(self, name: str, parameters: Mapping[str, Any], listed: User) -> None:
         self._client.edit_smtp(name, parameters, listed)
-        self._operations.append(Operation("editSmtp", name, parameters))
+        self._done("editSmtp", name, parameters)
+
+    def _done(self, call: str, name: str, parameters: Mapping[str, Any]) -> None:
+        self._operations.append(Operation(call, name, parameters))
         self._changed = True
 
     def _wait_for(self, wanted: Wanted, password: str | None = None) -> User:

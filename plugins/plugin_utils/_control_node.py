@@ -26,6 +26,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.block import Block
 from ansible.playbook.helpers import load_list_of_blocks
 from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import action_loader, connection_loader
 from ansible.utils.display import Display
@@ -177,25 +178,25 @@ class ControlNode:
         tasks = self.variables_in(option, path)
         if not isinstance(tasks, list) or not tasks:
             raise OptionError(option, f"has no list of tasks: {path}. Write tasks into it, as for include_tasks")
-        block = self.action._task._parent
+        task = self.action._task
+        block, shared = task._parent, {"role": task._role, "variable_manager": task._variable_manager, "loader": self.loader}
         try:
+            # What it imports is found beside it, as when it is included.
+            include = TaskInclude.load({"ansible.builtin.include_tasks": path}, block=block, **shared)
             blocks = load_list_of_blocks(
-                tasks,
-                play=None if block is None else block._play,
-                variable_manager=self.action._task._variable_manager,
-                loader=self.loader,
+                tasks, play=None if block is None else block._play, parent_block=include.build_parent_block(), **shared
             )
         except AnsibleError as error:
             raise OptionError(option, f"cannot be included: {path}: {error.message}. Mend the file") from None
         found = list(_tasks_in(blocks))
-        ends = [task.args.get("_raw_params") for task in found if task.action in constants._ACTION_META]
+        ends = [each.args.get("_raw_params") for each in found if each.action in constants._ACTION_META]
         for how in _ENDS & {*ends}:
             raise OptionError(option, f"has meta: {how}, which keeps all that follows from being done: {path}. Use when instead")
         # Those of the play and of its roles; a role that the file includes may bring more.
-        handlers = block is None or [*_tasks_in(block._play.handlers)] or any(task.action in _ROLES for task in found)
-        for task in found:
-            if task.notify and not handlers:
-                names = task.notify if isinstance(task.notify, str) else ", ".join(map(str, task.notify))
+        handlers = block is None or [*_tasks_in(block._play.handlers)] or any(each.action in _ROLES for each in found)
+        for each in found:
+            if each.notify and not handlers:
+                names = each.notify if isinstance(each.notify, str) else ", ".join(map(str, each.notify))
                 raise OptionError(
                     option, f"notifies {names}, and the play has no handlers: {path}. Use when, with what is changed"
                 )

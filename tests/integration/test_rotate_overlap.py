@@ -266,11 +266,15 @@ def test_tasks_that_cannot_be_included_are_refused_before_anything_is_rotated(ac
             "has meta: end_host",
         ),
         "handler": (yaml.safe_dump([*HOOK, {"command": "true", "notify": "Restart"}]), "notifies Restart, and the play has no"),
-        "right": (yaml.safe_dump([{"ansible.builtin.meta": "noop"}, *HOOK]), ""),
+        "import": (yaml.safe_dump([{"ansible.builtin.import_tasks": "beside/end.yml"}]), "has meta: end_play"),
+        "beside/end": (yaml.safe_dump([{"ansible.builtin.meta": "end_play"}]), "has meta: end_play"),
+        "beside/more": (yaml.safe_dump(HOOK[2:]), ""),
+        "right": (yaml.safe_dump([{"ansible.builtin.meta": "noop"}, *HOOK[:2], {"import_tasks": "beside/more.yml"}]), ""),
     }
     for name, (text, _message) in files.items():
         if text is not None:
             account.write(f"{name}.yml", text)
+    files = {name: file for name, file in files.items() if "/" not in name}
     account.write_hosts({name: {"smtp_users_rotate_deploy_tasks": f"{account.folder}/{name}.yml"} for name in files})
     run = rotate(account, aliases="billing")
     for name, (_text, message) in files.items():

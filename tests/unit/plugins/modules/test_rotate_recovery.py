@@ -254,3 +254,18 @@ def test_the_diff_of_one_user_shows_the_former_one_where_it_changes(run: Run, se
         assert (before["former"]["smtp_user_name"], before["former"]["total_limit"]) == (former, 7)
         assert (after["former"]["total_limit"], after["total_limit"], before["total_limit"]) == (100, 100, 100)
     assert "former" not in run("smtp_user", alias="billing", **LIMITS)["diff"]["before"]
+
+
+@pytest.mark.parametrize("call", ["addSmtp", "resetSmtpPassword"])
+def test_what_was_refused_has_changed_nothing_and_shows_no_password(run: Run, service: Service, call: str) -> None:
+    """As where the account has no room for a second user."""
+    if call != "addSmtp":
+        run("smtp_user_rotate", alias="billing", overlap_hours=0)
+        run("smtp_user_rotate", alias="billing", max_age_days=30)
+    before = users(service)
+    service.add_fault(call, "validation_error")
+    refused = run("smtp_user_rotate", fails=True, alias="billing")
+    assert (refused["changed"], refused["operations"], users(service)) == (False, [], before)
+    assert not {user.smtp_password for user in before.values()} & {*map(str, refused.values())}
+    # It is no failure that lasts.
+    assert run("smtp_user_rotate", alias="billing")["changed"]
