@@ -162,8 +162,7 @@ class Record:
         """Make durable when a user got its password; under a new lock where it was lost."""
 
         def write() -> None:
-            moment = password_time.strftime(TIME_FORMAT)
-            self._change(lambda section: section["password_times"].update({smtp_user_name: moment}))
+            self._change(lambda section: _renew(section, smtp_user_name, password_time))
 
         try:
             write()
@@ -175,7 +174,7 @@ class Record:
 
         def change(section: dict[str, Any]) -> None:
             section["standbys"][alias] = {"smtp_user_name": smtp_user_name, "staged": True}
-            section["password_times"][smtp_user_name] = password_time.strftime(TIME_FORMAT)
+            _renew(section, smtp_user_name, password_time)
             section["intents"].pop(alias, None)
 
         try:
@@ -229,6 +228,8 @@ class Record:
             raise malformed(self._store, f'{smtp_user_name} would be bound to two aliases, "{other}" and "{alias}"')
         section["aliases"][alias] = smtp_user_name
         section["intents"].pop(alias, None)
+        if section["standbys"].get(alias, {}).get("smtp_user_name") == smtp_user_name:
+            del section["standbys"][alias]
         if smtp_user_name in section["known"]:
             section["known"].remove(smtp_user_name)
 
@@ -253,6 +254,14 @@ class Record:
                 document["version"] = max(document["version"], WITH_STANDBYS)
             self._store.replace(render(document, self._store))
             self._document = document
+
+
+def _renew(section: dict[str, Any], smtp_user_name: str, password_time: datetime.datetime) -> None:
+    """Note that a user has a new password: whoever had the old one delivered needs it anew."""
+    section["password_times"][smtp_user_name] = password_time.strftime(TIME_FORMAT)
+    for alias, name in section["delivered"].items():
+        if name == smtp_user_name:
+            section["delivered"][alias] = None
 
 
 def _postgres(url: str, account: Account) -> Store:

@@ -229,7 +229,7 @@ def _adoptable(wanted: Wanted, listing: Listing, bindings: Bindings) -> str | No
     if name not in listing:
         raise _not_listed(wanted, None, None, bindings)
     standby_of = bindings.standby_of(name)
-    if standby_of is not None:
+    if standby_of not in (None, wanted.alias):
         raise RefusedError(f'smtp_user_name {name} is the standby of the alias "{standby_of}", which takes turns with its user')
     other = bindings.alias_of(name)
     if other is not None:
@@ -267,11 +267,6 @@ def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: 
     candidates = created_since(intent, listing, bindings, taken)
     if len(candidates) == 1 and has_limits(listing[candidates[0]], intent):
         return candidates[0]
-    if candidates and wanted.alias in bindings.aliases:
-        raise RefusedError(
-            f'a second user for alias "{wanted.alias}" was begun and its answer lost, and it cannot be told whether it is one of '
-            f"{', '.join(candidates)}. Acknowledge with sendclean.email.smtp_bindings those who are somebody else's"
-        )
     if candidates and has_limits(listing[candidates[0]], intent):
         raise RefusedError(
             f'a creation for alias "{wanted.alias}" was begun and its answer lost, and {len(candidates)} users could be '
@@ -284,6 +279,25 @@ def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: 
             "somebody else's, run the playbook sendclean.email.acknowledge"
         )
     return None
+
+
+def made_for(alias: str, listing: Listing, bindings: Bindings) -> User | None:
+    """Return the second user that a creation left unfinished has made for an alias, if the listing shows one.
+
+    Raises RefusedError where it cannot be told who that is.
+    """
+    intent = bindings.intents.get(alias)
+    found = [listing[name] for name in created_since(intent, listing, bindings)] if intent else []
+    if intent is None or not found:
+        return None
+    if len(found) > 1 or not has_limits(found[0], intent):
+        names = ", ".join(user.smtp_user_name for user in found)
+        raise RefusedError(
+            f'a second user for alias "{alias}" was begun and its answer lost, and what is new since may be '
+            f"somebody else's: {names}. Give acknowledge of sendclean.email.smtp_bindings all that are not the "
+            "alias's, and run again"
+        )
+    return found[0]
 
 
 def created_since(intent: Intent, listing: Listing, bindings: Bindings, taken: Collection[str] = ()) -> list[str]:

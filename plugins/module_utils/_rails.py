@@ -29,8 +29,8 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import (
 )
 from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     Plan,
-    begun_creation,
     differing,
+    made_for,
     may_be_of,
     plan_account,
     plan_user,
@@ -150,11 +150,13 @@ def plan_formers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) ->
     named = {plan.user.smtp_user_name for plan in plans if plan.user}
     formers = []
     for plan in plans:
-        standby = _standby(plan.alias or "", listing, bindings)
+        # Who is asked for by name stands for nobody else.
+        standby = _standby(plan.wanted.alias or "", listing, bindings)
         user = listing.get(standby.smtp_user_name) if standby else None
-        if not standby or not user or user.smtp_user_name in named or user.status != ENABLE:
+        if not standby or not user or user.smtp_user_name in named or user.status == DISABLE:
             continue
-        if plan.wanted.state == "present" and standby.retires_at is None:
+        # A status that is none of the API's does not say that one cannot send, nor that one is to.
+        if plan.wanted.state == "present" and (standby.retires_at is None or user.status != ENABLE):
             continue
         # What is wanted of an absent user is that it is off, whatever its limits.
         wanted = replace(plan.wanted, alias=None, smtp_user_name=user.smtp_user_name, renamed_from=None)
@@ -168,8 +170,8 @@ def _standby(alias: str, listing: Listing, bindings: Bindings) -> Standby | None
     """Return who takes turns with an alias's user, or will: one whose creation was begun, if it is known who that is."""
     if alias in bindings.aliases:
         with contextlib.suppress(RefusedError):
-            begun = begun_creation(Wanted(alias=alias), listing, bindings, ())
-            return Standby(begun, staged=True) if begun else bindings.standbys.get(alias)
+            made = made_for(alias, listing, bindings)
+            return Standby(made.smtp_user_name, staged=True) if made else bindings.standbys.get(alias)
     return bindings.standbys.get(alias)
 
 

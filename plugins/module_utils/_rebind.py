@@ -33,7 +33,12 @@ class Word:
         """Return the bindings as they are then."""
         aliases = {alias: name for alias, name in bindings.aliases.items() if alias not in self.unbind}
         # They were there before: no creation that is open has made them.
-        standbys = {alias: standby for alias, standby in bindings.standbys.items() if alias not in self.unbind}
+        # Who is bound takes no turns any more: the alias had lost its user.
+        standbys = {
+            alias: standby
+            for alias, standby in bindings.standbys.items()
+            if alias not in self.unbind and self.bind.get(alias) != standby.smtp_user_name
+        }
         freed = {*bindings.aliases.values()} - {*aliases.values()}
         freed |= {standby.smtp_user_name for alias, standby in bindings.standbys.items() if alias not in standbys}
         return replace(

@@ -44,8 +44,8 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import (
 )
 from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     Plan,
-    begun_creation,
     differing,
+    made_for,
     not_listed,
     refuse,
     unmet,
@@ -58,18 +58,18 @@ from ansible_collections.sendclean.email.plugins.module_utils._reset import is_o
 class Rotation:
     """What has to be done for an alias. ``active`` is its user, ``standby`` the other one, if there is one.
 
-    ``retire``: the standby's time is over. ``stage``: the standby gets a new password, or is created, and the alias is switched
-    to it. ``begun``: the standby is one whose creation was begun, and is not recorded. ``waiting_until``: that is due, and
-    waits for who works until then.
+    ``other`` is how the account shows that one, ``made`` whether it is what a creation of an earlier run has made. ``retire``:
+    the standby's time is over. ``stage``: the standby gets a new password, or is created, and the alias is switched to it.
+    ``waiting_until``: that is due, and waits for who works until then.
     """
 
     alias: str
     active: User
     standby: Standby | None
     other: User | None
+    made: bool = False
     retire: bool = False
     stage: bool = False
-    begun: bool = False
     waiting_until: datetime.datetime | None = None
 
     @property
@@ -77,20 +77,31 @@ class Rotation:
         """Whether anything has to be done."""
         return self.retire or self.stage
 
+    def is_over(self, bindings: Bindings) -> bool:
+        """Whether a creation was begun that has made nobody, and nobody is to be created now."""
+        return self.alias in bindings.intents and not self.made and not self.stage and self.active.status != DISABLE
+
+    @property
+    def former(self) -> User | None:
+        """The user that retires, if one does and is there."""
+        return self.other if self.retire and not self.made else None
+
     @property
     def resumes(self) -> bool:
-        """Whether an earlier run has staged the standby, and its password can be told."""
-        return bool(self.standby and self.standby.staged and self.other and self.other.password is not None)
+        """Whether an earlier run has made or staged the standby, and its password can be told."""
+        staged = self.made or bool(self.standby and self.standby.staged)
+        return staged and self.other is not None and self.other.password is not None
 
     def wanted(self, smtp_user_name: str) -> Wanted:
-        """Return what the other user has to be like: the limits of the active one, as far as they are shown."""
-        return Wanted(smtp_user_name=smtp_user_name, total_limit=self.active.total_limit, hourly_limit=self.active.hourly_limit)
+        """Return what the other user has to be like: the limits of the active one, as far as one can ask for them."""
+        limits = (self.active.total_limit or None, self.active.hourly_limit or None)
+        return Wanted(smtp_user_name=smtp_user_name, total_limit=limits[0], hourly_limit=limits[1])
 
     def operations(self) -> list[Operation]:
         """Return the calls that will be made, with null for the name of a user that is to be created."""
         found = []
-        if self.retire and self.other and self.other.status != DISABLE:
-            found.append(Operation("editSmtp", self.other.smtp_user_name, {"status": DISABLE}))
+        if self.former and self.former.status != DISABLE:
+            found.append(Operation("editSmtp", self.former.smtp_user_name, {"status": DISABLE}))
         if self.stage and self.other is None:
             found.append(Operation("addSmtp", None, self.wanted("").limits()))
         elif self.stage and self.other is not None:
@@ -105,7 +116,7 @@ class Rotation:
     def edits(self) -> dict[str, Any]:
         """Return what the standby that there is needs to be like the active user; it is off by then if it retires."""
         changes = differing(self.wanted(self.other.smtp_user_name), self.other) if self.other else {}
-        return {**changes, "status": ENABLE} if self.retire else changes
+        return {**changes, "status": ENABLE} if self.former else changes
 
 
 def plan_rotation(
@@ -116,20 +127,18 @@ def plan_rotation(
     active = listing.get(name)
     if active is None:
         raise RefusedError(not_listed(alias, name, bindings))
-    begun = begun_creation(Wanted(alias=alias), listing, bindings, ())
-    standby = Standby(begun, staged=True) if begun else bindings.standbys.get(alias)
+    standby = bindings.standbys.get(alias)
     other = listing.get(standby.smtp_user_name) if standby else None
     until = standby.retires_at if standby else None
     retire = until is not None and until <= now
-    due = (
-        alias in bindings.intents
-        or bool(standby and standby.staged)
-        or is_old(max_age_days, bindings.password_times.get(name), now)
-    )
-    waiting_until = until if due and until is not None and not retire else None
     # Who is off is left alone: nobody sends, and the next one would.
-    stage = due and waiting_until is None and active.status != DISABLE
-    rotation = Rotation(alias, active, standby, other, retire, stage, begun is not None, waiting_until)
+    off = active.status == DISABLE
+    made = made_for(alias, listing, bindings) if other is None and not off else None
+    begun = made is not None or bool(standby and standby.staged)
+    due = begun or is_old(max_age_days, bindings.password_times.get(name), now)
+    waiting_until = until if due and until is not None and not retire else None
+    stage = due and waiting_until is None and not off
+    rotation = Rotation(alias, active, standby, other or made, made is not None, retire, stage, waiting_until)
     if stage:
         _refuse(rotation, listing, bindings)
     return rotation
@@ -137,19 +146,20 @@ def plan_rotation(
 
 def _refuse(rotation: Rotation, listing: Listing, bindings: Bindings) -> None:
     standby, other, active = rotation.standby, rotation.other, rotation.active
-    if other and standby and other.status != DISABLE and not (rotation.retire or standby.staged):
+    if other and standby and other.status != DISABLE and not (rotation.retire or standby.staged or rotation.made):
         raise RefusedError(
             f'{other.smtp_user_name}, the standby of alias "{rotation.alias}", has been enabled by somebody since it retired, '
             "and would get another password now. If nobody uses it, disable it by its smtp_user_name, and run again"
         )
-    if other is None and None in (active.total_limit, active.hourly_limit, active.password):
+    if other is None and not (active.total_limit and active.hourly_limit and active.password):
         raise RefusedError(
             f'listSmtp does not show all limits and the password of {active.smtp_user_name}, of alias "{rotation.alias}": '
             "a second user like it cannot be made. Reset its password with sendclean.email.smtp_password_reset instead"
         )
     if other is None:
-        like = replace(rotation.wanted(""), alias=rotation.alias)
-        refuse(creation_problems([Plan(like, alias=rotation.alias, create=True)], listing, bindings))
+        # Bindings that are old or another's do not know of the second user that there may be.
+        wanted = replace(rotation.wanted(""), alias=rotation.alias, smtp_user_name=None)
+        refuse(creation_problems([Plan(wanted, alias=rotation.alias, create=True)], listing, bindings))
 
 
 def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -159,13 +169,12 @@ def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode
         alias = params["alias"]
         if alias not in bindings.aliases:
             return _to_come(client, params, bindings, check_mode)
-        standby = bindings.standbys.get(alias)
-        users = [alias, *([standby.smtp_user_name] if standby else [])]
-        listing = client.list_smtp() if check_mode else list_with_young(client, bindings, users)
-        if alias in bindings.intents and not check_mode:
-            listing = _find_begun(client, bindings, alias)[1]
+        listing = client.list_smtp() if check_mode else _list(client, bindings, alias)
         rotation = plan_rotation(alias, bindings, listing, params["max_age_days"], utc_now())
         work = _Work(client, record, rotation, listing)
+        if rotation.is_over(bindings) and not check_mode:
+            record.require_lock()
+            record.drop_intent(alias)
         if rotation.changed and not check_mode:
             record.require_lock()
             try:
@@ -176,20 +185,19 @@ def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode
         return work.result(bindings, check_mode)
 
 
-def _find_begun(client: Client, bindings: Bindings, alias: str) -> tuple[str | None, Listing]:
-    """Look for the standby of a creation of which it is not known how it ended; return the listing that decides, too."""
-    problem: RefusedError | None = None
+def _list(client: Client, bindings: Bindings, alias: str) -> Listing:
+    """List the account, again while who was created a moment ago, or may have been by an earlier run, does not show."""
+    if alias not in bindings.intents:
+        standby = bindings.standbys.get(alias)
+        return list_with_young(client, bindings, [alias, *([standby.smtp_user_name] if standby else [])])
     listing: Listing = {}
     for listing in client.listings(lost_answer_window(client)):
-        try:
-            name, problem = begun_creation(Wanted(alias=alias), listing, bindings, ()), None
-        except RefusedError as error:
-            name, problem = None, error
-        if name is not None:
-            return name, listing
-    if problem:
-        raise problem
-    return None, listing
+        # The user itself may show up beside one that is somebody else's.
+        active = listing.get(bindings.aliases[alias])
+        with contextlib.suppress(RefusedError):
+            if made_for(alias, listing, bindings) or (active and active.status == DISABLE):
+                break
+    return listing
 
 
 def _to_come(client: Client, params: Mapping[str, Any], bindings: Bindings, check_mode: bool) -> dict[str, Any]:
@@ -232,11 +240,11 @@ class _Work:
             self._switch(name, password, overlap)
 
     def _retire(self) -> None:
-        rotation, other = self._rotation, self._rotation.other
-        if other and other.status != DISABLE:
-            self._edit(other.smtp_user_name, {"status": DISABLE}, other)
-            self._wait_for(Wanted(smtp_user_name=other.smtp_user_name, state="absent"))
-        if other is None:
+        rotation, former = self._rotation, self._rotation.former
+        if former and former.status != DISABLE:
+            self._edit(former.smtp_user_name, {"status": DISABLE}, former)
+            self._wait_for(Wanted(smtp_user_name=former.smtp_user_name, state="absent"))
+        if former is None:
             self._record.drop_standby(rotation.alias)
         else:
             self._record.retire(rotation.alias)
@@ -244,29 +252,33 @@ class _Work:
 
     def _stage(self) -> tuple[str, str | None]:
         """Have a standby with a new password, and return its name and that password, None if it is still to be seen."""
-        rotation, alias = self._rotation, self._rotation.alias
-        if rotation.begun and rotation.other:
-            self._record.stage(alias, rotation.other.smtp_user_name, utc_now())
-        if rotation.resumes and rotation.other:
-            return rotation.other.smtp_user_name, rotation.other.password
-        self._changed = True
-        if rotation.other is not None:
+        rotation, alias, other = self._rotation, self._rotation.alias, self._rotation.other
+        if other and rotation.resumes:
+            if rotation.made:
+                self._record.stage(alias, other.smtp_user_name, utc_now())
+                self._changed = True
+            return other.smtp_user_name, other.password
+        if other:
             self._record.require_writable()
-            password, problem = reset_once(self._client, rotation.other, self._record.prove)
-            self._operations.append(Operation("resetSmtpPassword", rotation.other.smtp_user_name, {}))
+            password, problem = reset_once(self._client, other, self._record.prove)
+            self._done("resetSmtpPassword", other.smtp_user_name, {})
             if problem:
                 raise problem
-            self._record.stage(alias, rotation.other.smtp_user_name, utc_now())
-            return rotation.other.smtp_user_name, password
+            self._record.stage(alias, other.smtp_user_name, utc_now())
+            return other.smtp_user_name, password
         limits = rotation.wanted("").limits()
         intent = Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), utc_now())
         self._record.record_intent(alias, intent)
-        created = add_once(
-            self._client, self._record, alias, intent, lambda: _find_begun(self._client, self._record.read(), alias)[0]
-        )
-        self._operations.append(Operation("addSmtp", created, limits))
+        created = add_once(self._client, self._record, alias, intent, self._find_created)
+        self._done("addSmtp", created, limits)
         self._record.stage(alias, created, utc_now())
         return created, None
+
+    def _find_created(self) -> str | None:
+        """Look for the user of a creation whose answer is lost."""
+        alias, bindings = self._rotation.alias, self._record.read()
+        user = made_for(alias, _list(self._client, bindings, alias), bindings)
+        return user.smtp_user_name if user else None
 
     def _switch(self, name: str, password: str | None, overlap: datetime.timedelta) -> None:
         """Have the alias mean the standby, once the listing shows that it can send."""
@@ -284,7 +296,10 @@ class _Work:
 
     def _edit(self, name: str, parameters: Mapping[str, Any], listed: User) -> None:
         self._client.edit_smtp(name, parameters, listed)
-        self._operations.append(Operation("editSmtp", name, parameters))
+        self._done("editSmtp", name, parameters)
+
+    def _done(self, call: str, name: str, parameters: Mapping[str, Any]) -> None:
+        self._operations.append(Operation(call, name, parameters))
         self._changed = True
 
     def _wait_for(self, wanted: Wanted, password: str | None = None) -> User:

@@ -255,7 +255,7 @@ def manage(params: Mapping[str, Any], client: Client, record: Record | None, che
     result = {
         "changed": any(each.changed for each in steps),
         "operations": operations(steps),
-        "diff": diff(step),
+        "diff": diff(step, steps[1:]),
     }
     for error in filter(None, (each.error for each in steps)):
         error.done = result

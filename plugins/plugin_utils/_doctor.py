@@ -150,7 +150,8 @@ def _of_bindings(facts: Facts) -> Iterator[Finding]:
     if users.odd:
         text = f"the account shows a status that is neither Enable nor Disable for {_names(users.odd)}"
         yield Finding("odd_status", text, "give each a state in a task, which sets it", count=len(users.odd))
-    for alias, intent in sorted(bindings.intents.items()):
+    # That of an alias which has a user is a rotation's.
+    for alias, intent in sorted((alias, bindings.intents[alias]) for alias in bindings.intents.keys() - bindings.aliases.keys()):
         yield _begun(alias, age_in_days(intent.time), users.begun[alias], file.busy)
     if not file.busy:
         yield from _of_standbys(bindings, facts.listing, utc_now())
@@ -209,7 +210,9 @@ def _of_standbys(bindings: Bindings, listing: Listing, now: datetime.datetime) -
         advice = "run sendclean.email.rotate with smtp_users_rotate_overlap_hours, or smtp_user_rotate, which retires it"
         text = f"the time of the former user is over, and it still works, of {_names(past)}"
         yield Finding("former_works", text, advice, count=len(past))
-    staged = [alias for alias, standby in standbys if standby.staged]
+    staged = sorted(
+        {alias for alias, standby in standbys if standby.staged} | (bindings.intents.keys() & bindings.aliases.keys())
+    )
     if staged:
         text = f"a rotation was begun and did not end for {_names(staged)}"
         advice = "run it again, which ends it: the alias means who it meant before until then"

@@ -97,8 +97,9 @@ def told_of_strangers(names: list[str], possible: list[str], dry: bool) -> Itera
     if possible:
         yield (
             f"Left out, since a creation was begun that may have made them: {', '.join(possible)}. Run sendclean.email.enforce "
-            "first, which settles it. Should it ask who they are, name those that are somebody else's with "
-            "smtp_users_acknowledge_names; is the alias no longer wanted, unbind it with sendclean.email.smtp_bindings"
+            "first, or rotate where the alias has a user, which settles it. Should it ask who they are, name those that are "
+            "somebody else's with smtp_users_acknowledge_names; is the alias no longer wanted, unbind it with "
+            "sendclean.email.smtp_bindings"
         )
 
 

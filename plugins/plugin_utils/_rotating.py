@@ -10,6 +10,7 @@ A step whose result has credentials runs under no_log, which would hide why it f
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,6 +68,11 @@ class _Run:
     owed: Sequence[str] = ()
     problems: list[str] = field(default_factory=list)
 
+    @functools.cached_property
+    def now(self) -> str:
+        """The time of the run, as the bindings have it."""
+        return utc_now().strftime(TIME_FORMAT)
+
     @property
     def hook(self) -> str | None:
         """The file of the user's tasks that deliver."""
@@ -117,7 +123,8 @@ def rotate(node: ControlNode) -> Result:
         fresh = {*run.kept["updated"], *run.owed, *run.delivered}
         # Nobody is rotated or retired for whom the last credentials are not where they are used.
         waiting = {*run.kept["unknown"], *([] if node.check_mode else run.owed)}
-        choice = choose(run.values, run.users, fresh, waiting, run.who, utc_now().strftime(TIME_FORMAT))
+        undeployed = () if run.hook else {*run.kept["updated"], *run.kept.get("added", ())}
+        choice = choose(run.values, run.users, fresh, waiting, run.who, run.now, undeployed)
         return _done(run, choice)
     except SendCleanError as error:
         return {"changed": False, "failure": getattr(error, "problems", str(error)), "details": error.details()}
@@ -227,7 +234,8 @@ def _told(
     rotated = {*updated, *again, *(user["alias"] for user in changed), *(user["alias"] for user, _result in switched)} - {None}
     retired = [user["alias"] for user, result in rotations if _is_retired(user, result, run.who)]
     # Of what an earlier run has switched the old credentials go on working, too.
-    earlier = {alias: f"until {time}" for alias in rotated if (time := retires_at(alias, run.who)) and alias not in retired}
+    old = {alias: time for alias in rotated if (time := retires_at(alias, run.who)) and alias not in retired}
+    earlier = {alias: f"until {time if time > run.now else 'the next run'}" for alias, time in old.items()}
     hours = f"for {run.values.get('rotate_overlap_hours', 0.0):g} hours"
     times = {user["alias"]: result["former"]["retires_at"] for user, result in switched}
     return Done(

@@ -56,14 +56,18 @@ def choose(
     waiting: Collection[str],
     who: Mapping[str, Any],
     now: str,
+    undeployed: Collection[str] = (),
 ) -> Choice:
-    """Return what is to be done at that time. Whose credentials are neither kept nor delivered is in ``waiting``."""
+    """Return what is to be done at that time. Whose credentials are neither kept nor delivered is in ``waiting``.
+
+    ``undeployed`` are those that were kept only now, for people to deploy: nobody retires before the next run.
+    """
     chosen = due(values, users, fresh)
     if "rotate_overlap_hours" not in values:
         return Choice(reset=chosen)
     reset = chosen if "rotate_leaked_password" in values else []
     rotate = [] if reset else chosen
-    taken = {user["alias"] for user in rotate}
+    taken = {*(user["alias"] for user in rotate), *undeployed}
     # By a guard that lets a password of no known age be rotated.
     past = [
         user

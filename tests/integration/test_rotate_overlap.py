@@ -131,6 +131,10 @@ def test_who_was_switched_and_not_stored_is_stored_before_anybody_retires(accoun
 
     run = rotate(account, aliases="billing", hours=0).succeeded()
     assert stored(account) == in_force(account, service) != old
+    assert "redeploy what uses it while the old one works: billing (until the next run)" in run.output
+    assert (writes(service), can_log_in(service, old)) == ({}, ALIASES), "nobody could deploy what was only just kept"
+
+    rotate(account, max_age_days=1000, hours=0).succeeded()
     assert writes(service) == {"editSmtp": 1}, "it is not rotated again, and the former one retires"
     assert can_log_in(service, stored(account)) == ALIASES
 
@@ -257,11 +261,20 @@ def test_tasks_that_cannot_be_included_are_refused_before_anything_is_rotated(ac
         "play": ("hosts: all\n", "has no list of tasks"),
         "yaml": ("- name: 'x\n", "cannot be read as YAML"),
         "typo": ("- ansible.builtin.coppy: {}\n", "cannot be included"),
-        "right": (yaml.safe_dump(HOOK), ""),
+        "end": (
+            yaml.safe_dump([*HOOK, {"block": [{"ansible.builtin.meta": "end_host", "when": "false"}]}]),
+            "has meta: end_host",
+        ),
+        "handler": (yaml.safe_dump([*HOOK, {"command": "true", "notify": "Restart"}]), "notifies Restart, and the play has no"),
+        "import": (yaml.safe_dump([{"ansible.builtin.import_tasks": "beside/end.yml"}]), "has meta: end_play"),
+        "beside/end": (yaml.safe_dump([{"ansible.builtin.meta": "end_play"}]), "has meta: end_play"),
+        "beside/more": (yaml.safe_dump(HOOK[2:]), ""),
+        "right": (yaml.safe_dump([{"ansible.builtin.meta": "noop"}, *HOOK[:2], {"import_tasks": "beside/more.yml"}]), ""),
     }
     for name, (text, _message) in files.items():
         if text is not None:
             account.write(f"{name}.yml", text)
+    files = {name: file for name, file in files.items() if "/" not in name}
     account.write_hosts({name: {"smtp_users_rotate_deploy_tasks": f"{account.folder}/{name}.yml"} for name in files})
     run = rotate(account, aliases="billing")
     for name, (_text, message) in files.items():

@@ -70,6 +70,7 @@ NO_MESSAGES = {
     "redeploy what uses it",
     "which smtp_users_rotate_deploy_tasks delivers",
     "for <values> hours",
+    "the next run",
     "Delivered<would> now, since that was still to be done: <again>",
     "Retired<would>, so that the old credentials work no more: <retired>",
     "Due, and left alone while a former user works until: <waiting>",
@@ -83,8 +84,9 @@ NO_MESSAGES = {
     "Nobody has claimed <others>",
     "Acknowledged<would> as somebody else's: <names>",
     "Nobody is to be acknowledged",
-    "Left out, since a creation was begun that may have made them: <possible>. Run sendclean.email.enforce first, which settles "
-    "it. Should it ask who they are, name those that are somebody else's with smtp_users_acknowledge_names; "
+    "Left out, since a creation was begun that may have made them: <possible>. Run sendclean.email.enforce first, or rotate "
+    "where the alias has a user, which settles it. Should it ask who they are, name those that are somebody else's with "
+    "smtp_users_acknowledge_names; "
     "is the alias no longer wanted, unbind it with sendclean.email.smtp_bindings",
     "# The SMTP users of <host>, exported by sendclean.email.export",
     "state: absent",

@@ -49,7 +49,7 @@ def troubles(draw: st.DrawFn, *calls: str, points: int = 32) -> dict[str, Any]:
 
 
 FOR_PEOPLE = ("users could be it", "has other limits", "nobody is created", "of renamed_from to", "remove the binding")
-FOR_PEOPLE += ("has been enabled by somebody", "it cannot be told whether it is one of")
+FOR_PEOPLE += ("has been enabled by somebody", "what is new since may be somebody else")
 
 # Which of the two spellings of the place a task has.
 NODES = st.sampled_from([0, 1])

@@ -110,6 +110,8 @@ def test_the_active_user_of_a_rotated_alias_is_found(
     look_up: LookUp, service: Service, run_module: RunModule, bindings_path: Path
 ) -> None:
     before = look_up("billing")
+    # Who has other limits is nobody's second user.
+    service.update_user(OWNER, "smtp3", hourly_limit=7)
     rotated = run_module("smtp_user_rotate", alias="billing", bindings_path=str(bindings_path))
     assert not rotated.failed, rotated.result
     assert look_up("billing") == [{name: rotated[name] for name in ("smtp_user_name", "smtp_password")}]

@@ -355,7 +355,7 @@ def test_which_of_two_a_begun_creation_has_made_a_person_says(
     other = service.create_user(OWNER, 100, 10).smtp_user_name
     for check in (True, False):
         told = run("smtp_user_rotate", fails=True, alias="billing", check=check)["msg"]
-        assert f"whether it is one of {', '.join(sorted((begun, other)))}. Acknowledge with sendclean.email.smtp_bindings" in told
+        assert f"somebody else's: {', '.join(sorted((begun, other)))}. Give acknowledge of sendclean.email.smtp_bindings" in told
     run("smtp_bindings", acknowledge=[other])
     assert run("smtp_user_rotate", alias="billing")["smtp_user_name"] == begun
 

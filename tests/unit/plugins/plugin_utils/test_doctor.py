@@ -281,6 +281,8 @@ STANDBYS = [
     (on_standby("Enable", retires_at=NOW - datetime.timedelta(seconds=1)), "former_works", "still works, of billing: run"),
     (on_standby("Disable", staged=True), "rotation_begun", "was begun and did not end for billing: run it again"),
     (on_standby("Enable", staged=True), "rotation_begun", "was begun"),
+    # Its second user may be there or not: the rotation itself settles that, and to unbind the alias would lose its user.
+    (bound(intents={"billing": Intent(5, 5, frozenset(LISTING))}), "rotation_begun", "did not end for billing: run it again"),
     (on_standby("Enable"), "standby_works", "the user on standby of billing was enabled by somebody"),
 ]
 

@@ -255,6 +255,10 @@ def test_a_former_user_retires_when_its_time_is_over_whoever_is_due(choice: dict
     # Only with an overlap, and not while the last credentials are not where they are used.
     assert chosen(known(billing=PAST), [], **choice)[2] == []
     assert chosen(known(billing=PAST), ["billing"], **choice, overlap_hours=1.0) == ([], due_too, [], ["billing"])
+    # Nor before somebody could deploy what this run has only just kept: the next run retires.
+    only = {f"rotate_{name}": value for name, value in choice.items()}
+    kept = choose({**only, "rotate_overlap_hours": 1.0}, USERS, FRESH, [], known(billing=PAST), NOW, ["billing"])
+    assert (names(kept.rotate), names(kept.retire), kept.left) == (due_too, [], [])
     # The guard that lets nothing else happen takes a password of no known age for too old.
     assert chosen(known(news=PAST), [], aliases=["billing"], overlap_hours=1.0) == ([], ["smtp1"], [], [])
 
