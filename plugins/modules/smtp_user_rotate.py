@@ -63,6 +63,8 @@ notes:
   - The result holds a password in clear when something has changed. Use C(no_log) on the task.
   - Two users for an alias count twice against the maximum of the account, and each has a total limit of its own.
   - A disabled user is left alone, so that nobody is enabled by a rotation.
+  - As in M(sendclean.email.smtp_user), a second user is created only where it cannot be there yet. It is refused while an enabled
+    user whom the bindings do not know has just these limits.
 """
 
 EXAMPLES = r"""
