@@ -22,7 +22,7 @@ RUN_STAGED := cd "$(STAGED)" && $(RUN) ANSIBLE_COLLECTIONS_PATH="$(BUILD)"
 
 # Two at a time, the longest first.
 TESTS := integration sanity unit lint docs-lint importer changelog-lint
-.PHONY: help demo docs test $(TESTS) coverage test-matrix bench soak setup stage installed clean check-python
+.PHONY: help demo docs test $(TESTS) deliveries coverage test-matrix bench soak setup stage installed clean check-python
 # One folder for all: targets wait for each other, whatever -j says.
 .NOTPARALLEL:
 
@@ -54,7 +54,7 @@ lint: setup  ## run ansible-lint, ruff and mypy
 	@failed=0; \
 	($(RUN_STAGED) ansible-lint) || failed=1; \
 	$(RUN) ruff check || failed=1; \
-	$(RUN) mypy $(foreach room,module_utils plugin_utils action filter,-p ansible_collections.sendclean.email.plugins.$(room)) \
+	$(RUN) mypy $(foreach room,module_utils plugin_utils action filter lookup,-p ansible_collections.sendclean.email.plugins.$(room)) \
 		-p simulator || failed=1; \
 	$(RUN) mypy tests/tools tests/conftest.py || failed=1; \
 	exit $$failed
@@ -76,6 +76,10 @@ changelog-lint: setup  ## check the changelog and its fragments
 
 test-matrix: setup  ## run tests on each supported pair of ansible-core and Python; choose with PAIRS="2.17-3.11 ..."
 	@$(RUN) python tests/tools/matrix.py $(PAIRS)
+
+deliveries: setup  ## run the recipes of docs/deliver-credentials.md against servers that it downloads, 200 MB in all
+	@$(RUN) python tests/tools/deliveries.py "$(BUILD)/deliveries"
+	@$(RUN) python -m pytest -q tests/integration/test_deliveries.py
 
 coverage: setup  ## report the lines and branches of the plugins' utilities that the unit tests do not reach
 	@$(RUN) coverage erase

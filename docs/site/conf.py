@@ -22,7 +22,7 @@ copyright = f"2026, {GALAXY['authors'][0]}"
 release = GALAXY["version"]
 
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
-include_patterns = ["*.rst", "CONTRIBUTING.md", "docs/*.md", "roles/**.md", "tests/**.md", "reference/*.rst"]
+include_patterns = ["*.rst", "[CS]*.md", "docs/*.md", "roles/**.md", "tests/**.md", "reference/*.rst"]
 # What they list stands in README.md, and with the options.
 exclude_patterns = ["reference/index.rst", "reference/environment_variables.rst"]
 myst_heading_anchors = 3
@@ -62,7 +62,7 @@ def link_to_sources(app: Sphinx, doctree: nodes.document) -> None:
             continue
         path = normpath(join(dirname(node["refdoc"]), node["reftarget"]))
         source = Path(app.srcdir, path)
-        plugin = re.fullmatch(r"plugins/(module|filter)s?/(\w+)\.py", path)
+        plugin = re.fullmatch(r"plugins/(module|filter|lookup)s?/(\w+)\.py", path)
         if plugin:
             page = {"reftarget": f"reference/{plugin[2]}_{plugin[1]}", "reftargetid": None}
             node.replace_self(pending_xref("", *node.children, **{**node.attributes, "refdomain": "doc", **page}))

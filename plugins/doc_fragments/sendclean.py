@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Documentation that all modules share."""
+"""Documentation that all modules and the lookup share."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ options:
       - The bindings file, which records the C(smtp_user_name) of each alias. It holds no secret and belongs into version
         control, beside the inventory.
       - Its folder must exist, and must not serve as an inventory source, since Ansible would read the file as inventory.
-      - A relative path starts from the module's working directory, that of M(sendclean.email.smtp_credentials) from the
-        playbook's folder. Give an absolute one, such as
+      - A relative path starts from the module's working directory, that of M(sendclean.email.smtp_credentials) and of the lookup
+        of that name from the playbook's folder. Give an absolute one, such as
         V({{ inventory_dir }}/../bindings.json).
       - The environment variable E(SENDCLEAN_BINDINGS_PATH) is used where the option is not given. Excludes O(bindings_url).
     type: path

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import MAX_ATTEMPTS, Client
+from ansible_collections.sendclean.email.plugins.module_utils._client import Client
+from ansible_collections.sendclean.email.plugins.module_utils._create import add_once
 from ansible_collections.sendclean.email.plugins.module_utils._errors import (
     CallError,
     LostError,
-    Outcome,
     RefusedError,
     SendCleanError,
     VerificationError,
@@ -134,7 +134,7 @@ def enforce(
     """
     tell(0, len(wanted))
     bindings = record.read() if record else Bindings()
-    if record and not check_mode and any(_may_bind(user, bindings) for user in wanted):
+    if record and not check_mode and _needs_lock(wanted, bindings, purge):
         with record.lock(optional=True):
             # The listing that a creation rests on must be as young as the lock.
             creation = _Creation(client, record, wanted, purge)
@@ -275,32 +275,11 @@ class _Creation:
         intent = self._intent(step)
         if self._begun != alias:
             self._record.record_intent(alias, intent)
-        attempt = 0
-        while True:
-            attempt += 1
-            name: str | None
-            try:
-                name = self._client.add_smtp(intent.total_limit, intent.hourly_limit, self._record.prove)
-            except CallError as error:
-                if error.outcome is Outcome.REFUSED:
-                    # Surely nothing was created by this call; of an earlier one whose answer was lost that is not so sure.
-                    if attempt == 1:
-                        self._record.drop_intent(alias)
-                    raise
-                name = self._find_created(step.plan.wanted)
-                if name is None and (error.outcome is Outcome.UNKNOWN or attempt == MAX_ATTEMPTS):
-                    raise
-            if name in intent.smtp_user_names:
-                raise VerificationError(
-                    f"SendClean answered addSmtp with {name}, a user that was there before: nothing is bound. "
-                    "Run again, and if it stays so, ask SendClean"
-                )
-            if name is not None:
-                step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
-                step.changed = True
-                step.password_time = utc_now()
-                self._bind_created(alias, name)
-                return
+        name = add_once(self._client, self._record, alias, intent, lambda: self._find_created(step.plan.wanted))
+        step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
+        step.changed = True
+        step.password_time = utc_now()
+        self._bind_created(alias, name)
 
     def _bind_created(self, alias: str, name: str) -> None:
         """Bind who was created, and begin the next creation in the same write: a durable write costs more than a call."""
@@ -324,6 +303,11 @@ class _Creation:
         if problem:
             raise problem
         return None
+
+
+def _needs_lock(wanted: Sequence[Wanted], bindings: Bindings, purge: Purge | None) -> bool:
+    """Say whether nobody may be created meanwhile: who has just been is a stranger by older bindings, and would be purged."""
+    return purge is not None or any(_may_bind(user, bindings) for user in wanted)
 
 
 def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:

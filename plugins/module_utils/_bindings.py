@@ -14,11 +14,13 @@ import datetime
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._document import (
     PARTS,
     TIME_FORMAT,
+    WITH_STANDBYS,
     begin,
     load,
     malformed,
@@ -125,18 +127,28 @@ class Record:
         def change(section: dict[str, Any]) -> None:
             if old in section["aliases"]:
                 self._bind(section, alias, section["aliases"].pop(old))
-            elif old in section["intents"]:
-                section["intents"][alias] = section["intents"].pop(old)
+            for part in ("intents", "standbys", "delivered"):
+                if old in section[part]:
+                    section[part][alias] = section[part].pop(old)
 
         self._change(change)
 
-    def rebind(self, bind: Mapping[str, str], unbind: Sequence[str], acknowledge: Iterable[str]) -> None:
-        """Make durable, in one write, what aliases mean by a person's word, and which users are somebody else's."""
+    def rebind(
+        self,
+        bind: Mapping[str, str],
+        unbind: Sequence[str],
+        acknowledge: Iterable[str],
+        delivered: Mapping[str, str | None] = MappingProxyType({}),
+    ) -> None:
+        """Make durable, in one write, what a person says: who aliases mean, whose users are others', what was delivered."""
 
         def change(section: dict[str, Any]) -> None:
             freed = [section["aliases"].pop(alias) for alias in unbind if alias in section["aliases"]]
+            freed += [section["standbys"].pop(alias)["smtp_user_name"] for alias in unbind if alias in section["standbys"]]
             for alias in unbind:
                 section["intents"].pop(alias, None)
+                section["delivered"].pop(alias, None)
+            section["delivered"].update(delivered)
             for intent in section["intents"].values():
                 # They were there before: no creation that is open has made them.
                 intent["smtp_user_names"] = sorted({*intent["smtp_user_names"], *freed})
@@ -150,13 +162,43 @@ class Record:
         """Make durable when a user got its password; under a new lock where it was lost."""
 
         def write() -> None:
-            moment = password_time.strftime(TIME_FORMAT)
-            self._change(lambda section: section["password_times"].update({smtp_user_name: moment}))
+            self._change(lambda section: _renew(section, smtp_user_name, password_time))
 
         try:
             write()
         except LostError as lost:
             self._late(lost, write, f"{smtp_user_name} has a new password, that of this result, but its time is not recorded")
+
+    def stage(self, alias: str, smtp_user_name: str, password_time: datetime.datetime) -> None:
+        """Make durable that the alias's standby, maybe just created, has a new password; also if the lock was lost."""
+
+        def change(section: dict[str, Any]) -> None:
+            section["standbys"][alias] = {"smtp_user_name": smtp_user_name, "staged": True}
+            _renew(section, smtp_user_name, password_time)
+            section["intents"].pop(alias, None)
+
+        try:
+            self._change(change)
+        except LostError as lost:
+            self._late(lost, lambda: self._change(change), f"{smtp_user_name} has a new password that no time is recorded of")
+            raise
+
+    def switch(self, alias: str, retires_at: datetime.datetime) -> None:
+        """Make durable that the alias means its standby, and that who it meant retires then."""
+
+        def change(section: dict[str, Any]) -> None:
+            former, section["aliases"][alias] = section["aliases"][alias], section["standbys"][alias]["smtp_user_name"]
+            section["standbys"][alias] = {"smtp_user_name": former, "retires_at": retires_at.strftime(TIME_FORMAT)}
+
+        self._change(change)
+
+    def retire(self, alias: str) -> None:
+        """Make durable that the alias's standby is off."""
+        self._change(lambda section: section["standbys"][alias].pop("retires_at", None))
+
+    def drop_standby(self, alias: str) -> None:
+        """Make durable that the alias has no standby."""
+        self._change(lambda section: section["standbys"].pop(alias, None))
 
     def _late(self, lost: LostError, write: Callable[[], None], done: str) -> None:
         """Write down what SendClean has ``done`` already, under a new lock. LostError if that fails: nothing more may be done.
@@ -186,6 +228,8 @@ class Record:
             raise malformed(self._store, f'{smtp_user_name} would be bound to two aliases, "{other}" and "{alias}"')
         section["aliases"][alias] = smtp_user_name
         section["intents"].pop(alias, None)
+        if section["standbys"].get(alias, {}).get("smtp_user_name") == smtp_user_name:
+            del section["standbys"][alias]
         if smtp_user_name in section["known"]:
             section["known"].remove(smtp_user_name)
 
@@ -206,8 +250,18 @@ class Record:
             for key in PARTS:
                 if not section[key]:
                     del section[key]
+            if "standbys" in section:
+                document["version"] = max(document["version"], WITH_STANDBYS)
             self._store.replace(render(document, self._store))
             self._document = document
+
+
+def _renew(section: dict[str, Any], smtp_user_name: str, password_time: datetime.datetime) -> None:
+    """Note that a user has a new password: whoever had the old one delivered needs it anew."""
+    section["password_times"][smtp_user_name] = password_time.strftime(TIME_FORMAT)
+    for alias, name in section["delivered"].items():
+        if name == smtp_user_name:
+            section["delivered"][alias] = None
 
 
 def _postgres(url: str, account: Account) -> Store:

@@ -15,16 +15,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
-from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent
+from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent, Standby
 from ansible_collections.sendclean.email.plugins.module_utils._stores import Account, Store
 
-VERSION = 1
+# The newest that this version knows. What is written has version 2 only where it has standbys, which older versions would take
+# for nobody's users.
+VERSION = 2
+WITH_STANDBYS = 2
 # Of what must not be worked with, whatever it holds, by any version of the collection: each refuses what is newer than itself.
 CLOSED = 1_000_000
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 # What the document has of an account, and what a part is where it is not there.
-PARTS: Mapping[str, Any] = {"aliases": {}, "intents": {}, "known": [], "password_times": {}}
+PARTS: Mapping[str, Any] = {"aliases": {}, "intents": {}, "known": [], "password_times": {}, "standbys": {}, "delivered": {}}
 
 
 def load(content: bytes | None, store: Store) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def load(content: bytes | None, store: Store) -> dict[str, Any]:
 def load_any(content: bytes | None, store: Store) -> dict[str, Any]:
     """Return the same, also one that has moved or is of a newer version. Raises BindingsError."""
     if content is None:
-        return {"version": VERSION, "accounts": {}}
+        return {"version": 1, "accounts": {}}
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
@@ -149,15 +152,22 @@ def parse_account(section: Mapping[str, Any], store: Store) -> Bindings:
         if name in owners:
             raise malformed(store, f'{name} is bound to two aliases, "{owners[name]}" and "{alias}"')
         owners[name] = alias
+    for alias, value in parts["standbys"].items():
+        name = value.get("smtp_user_name") if isinstance(value, dict) else None
+        if name in owners:
+            raise malformed(store, f'{name} is the standby of "{alias}", and belongs to "{owners[name]}", too')
+        owners[name or ""] = alias
     try:
         return Bindings(
             aliases=dict(parts["aliases"]),
             intents={alias: _parse_intent(value) for alias, value in parts["intents"].items()},
             password_times={name: _parse_time(value) for name, value in parts["password_times"].items()},
             known=frozenset(parts["known"]),
+            standbys={alias: _parse_standby(value) for alias, value in parts["standbys"].items()},
+            delivered={alias: _parse_name(value) for alias, value in parts["delivered"].items()},
         )
     except (KeyError, OverflowError, TypeError, ValueError):
-        raise malformed(store, 'an entry under "intents" or "password_times" makes no sense') from None
+        raise malformed(store, 'an entry under "intents", "password_times", "standbys" or "delivered" makes no sense') from None
 
 
 def _parse_intent(value: Mapping[str, Any]) -> Intent:
@@ -166,6 +176,19 @@ def _parse_intent(value: Mapping[str, Any]) -> Intent:
         raise TypeError("smtp_user_names")
     time = _parse_time(value["time"]) if "time" in value else None
     return Intent(int(value["total_limit"]), int(value["hourly_limit"]), frozenset(names), time)
+
+
+def _parse_standby(value: Mapping[str, Any]) -> Standby:
+    name, retires_at = value["smtp_user_name"], value.get("retires_at")
+    if not isinstance(name, str) or not name:
+        raise TypeError("smtp_user_name")
+    return Standby(name, None if retires_at is None else _parse_time(retires_at), value.get("staged") is True)
+
+
+def _parse_name(value: Any) -> str | None:
+    if not (value is None or (isinstance(value, str) and value)):
+        raise TypeError("delivered")
+    return value
 
 
 def _parse_time(value: str) -> datetime.datetime:

@@ -119,10 +119,23 @@ class Intent:
 
 
 @dataclass(frozen=True)
+class Standby:
+    """The other user of an alias. ``retires_at``: it was the alias's until a switch, and works till then at least.
+
+    ``staged``: it has a new password, and the switch to it is still to come. Neither: it is off until the next rotation.
+    """
+
+    smtp_user_name: str
+    retires_at: datetime.datetime | None = None
+    staged: bool = False
+
+
+@dataclass(frozen=True)
 class Bindings:
     """What is recorded of one account.
 
-    ``known`` are users that were acknowledged as somebody else's. ``place`` tells a person where the aliases stand, ``path``
+    ``known`` are users that were acknowledged as somebody else's. ``delivered`` has whose credentials were handed to an alias's
+    consumers last, None where they have to be handed to them anew. ``place`` tells a person where the aliases stand, ``path``
     where the record is, by ``option``, and ``elsewhere`` under which other base URLs there is the same owner_id.
     """
 
@@ -130,6 +143,8 @@ class Bindings:
     intents: Mapping[str, Intent] = field(default_factory=dict)
     password_times: Mapping[str, datetime.datetime] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
+    standbys: Mapping[str, Standby] = field(default_factory=dict)
+    delivered: Mapping[str, str | None] = field(default_factory=dict)
     place: str = ""
     option: str = "bindings_path"
     path: str = ""
@@ -138,7 +153,7 @@ class Bindings:
     @property
     def knows_somebody(self) -> bool:
         """Whether it says of any user who it is."""
-        return bool(self.aliases or self.intents or self.known)
+        return bool(self.aliases or self.intents or self.known or self.standbys)
 
     @property
     def noun(self) -> str:
@@ -150,12 +165,30 @@ class Bindings:
         if not moves:
             return self
         new = {old: alias for alias, old in moves.items()}
-        aliases = {new.get(alias, alias): name for alias, name in self.aliases.items()}
-        return replace(self, aliases=aliases, intents={new.get(alias, alias): begun for alias, begun in self.intents.items()})
+        return replace(
+            self,
+            aliases={new.get(alias, alias): name for alias, name in self.aliases.items()},
+            # Whose user comes from elsewhere has none to be created any more.
+            intents={new.get(alias, alias): begun for alias, begun in self.intents.items() if alias in new or alias not in moves},
+            standbys={new.get(alias, alias): standby for alias, standby in self.standbys.items()},
+            delivered={new.get(alias, alias): name for alias, name in self.delivered.items()},
+        )
 
     def alias_of(self, smtp_user_name: str) -> str | None:
         """Return the alias that a user has."""
         return self._by_name.get(smtp_user_name)
+
+    def standby_of(self, smtp_user_name: str) -> str | None:
+        """Return the alias whose standby a user is."""
+        return self._standbys_by_name.get(smtp_user_name)
+
+    def owner_of(self, smtp_user_name: str) -> str | None:
+        """Return the alias that a user belongs to, as its user or as its standby."""
+        return self.alias_of(smtp_user_name) or self.standby_of(smtp_user_name)
+
+    @functools.cached_property
+    def _standbys_by_name(self) -> dict[str, str]:
+        return {standby.smtp_user_name: alias for alias, standby in self.standbys.items()}
 
     @functools.cached_property
     def _by_name(self) -> dict[str, str]:

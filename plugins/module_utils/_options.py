@@ -187,6 +187,13 @@ def binding_problems(bindings: Mapping[str, Any]) -> Iterator[OptionError]:
             yield from text_problem(f"bindings[{alias}]", text)
 
 
+def delivered_problems(delivered: Mapping[str, Any]) -> Iterator[OptionError]:
+    """Yield what is wrong with the aliases and names that are given as delivered. Null stands for nobody's name."""
+    for alias, name in delivered.items():
+        for text in (alias,) if name is None else (alias, name):
+            yield from text_problem(f"delivered[{alias}]", text)
+
+
 # Parameters of libpq, up to its version 18, that are secrets.
 _SECRETS = {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
 
@@ -229,6 +236,14 @@ def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Optio
         limit = params[option]
         if limit is not None and not (_is_integer(limit) and limit >= 1):
             yield OptionError(_at(place, option), f"must be a positive integer, not {shown(limit)}")
+
+
+def duration_problems(option: str, params: Mapping[str, Any], unit: str) -> Iterator[OptionError]:
+    """Yield what is wrong with a duration that may be left out."""
+    value = params[option]
+    # So written, a number that is none ("nan") is refused, too.
+    if value is not None and not (isinstance(value, float) and 0 <= value <= _MOST_SECONDS):
+        yield OptionError(option, f"must be a number of {unit}, 0 or more and up to {_MOST_SECONDS}, not {shown(value)}")
 
 
 def _is_integer(value: Any) -> bool:

@@ -31,7 +31,7 @@ class Plan:
 
     ``user`` is what the account shows now (None: no such user), ``alias`` what the user has as alias
     afterwards, ``adopt`` the name that the alias gets without a creation, ``rename`` the alias that gives it its user,
-    ``changes`` the fields that an editSmtp has to set.
+    ``changes`` the fields that an editSmtp has to set, ``standby_of`` the alias whose former user it is.
     """
 
     wanted: Wanted
@@ -41,6 +41,7 @@ class Plan:
     adopt: str | None = None
     rename: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    standby_of: str | None = None
 
     @property
     def changed(self) -> bool:
@@ -96,7 +97,7 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
     aliases: dict[str, str] = {}
     names: dict[str, str] = {}
     moves = renames(wanted, bindings)
-    bindings = bindings.with_moves(moves)
+    bindings_before, bindings = bindings, bindings.with_moves(moves)
     known = (*bindings.aliases, *bindings.intents)
     alike = twins((user.alias for user in wanted if user.alias is not None), known)
     alike_before = twins((user.renamed_from for user in wanted if user.renamed_from is not None), known)
@@ -114,6 +115,8 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
         # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
         name = user.smtp_user_name
         try:
+            if bindings_before.aliases.get(moves.get(user.alias or "", "")):
+                _refuse_to_forget(user, listing, bindings_before, names)
             plans[index] = plan_user(user, listing, bindings, names, moves)
             planned = plans[index].user
             if planned and not twice:
@@ -188,8 +191,6 @@ def plan_user(
     name = adopt or bound or wanted.smtp_user_name or ""
     user = listing.get(name)
     rename = moves.get(wanted.alias or "") if bound else None
-    if rename is not None:
-        _refuse_to_forget(wanted, listing, bindings, taken)
     if user is None:
         if wanted.state == "absent":
             return Plan(wanted, alias=wanted.alias, rename=rename)
@@ -227,6 +228,9 @@ def _adoptable(wanted: Wanted, listing: Listing, bindings: Bindings) -> str | No
         return None
     if name not in listing:
         raise _not_listed(wanted, None, None, bindings)
+    standby_of = bindings.standby_of(name)
+    if standby_of not in (None, wanted.alias):
+        raise RefusedError(f'smtp_user_name {name} is the standby of the alias "{standby_of}", which takes turns with its user')
     other = bindings.alias_of(name)
     if other is not None:
         raise RefusedError(f'smtp_user_name {name} already has the alias "{other}": a user has one alias, use that one')
@@ -277,12 +281,31 @@ def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: 
     return None
 
 
+def made_for(alias: str, listing: Listing, bindings: Bindings) -> User | None:
+    """Return the second user that a creation left unfinished has made for an alias, if the listing shows one.
+
+    Raises RefusedError where it cannot be told who that is.
+    """
+    intent = bindings.intents.get(alias)
+    found = [listing[name] for name in created_since(intent, listing, bindings)] if intent else []
+    if intent is None or not found:
+        return None
+    if len(found) > 1 or not has_limits(found[0], intent):
+        names = ", ".join(user.smtp_user_name for user in found)
+        raise RefusedError(
+            f'a second user for alias "{alias}" was begun and its answer lost, and what is new since may be '
+            f"somebody else's: {names}. Give acknowledge of sendclean.email.smtp_bindings all that are not the "
+            "alias's, and run again"
+        )
+    return found[0]
+
+
 def created_since(intent: Intent, listing: Listing, bindings: Bindings, taken: Collection[str] = ()) -> list[str]:
     """Return the users that a begun creation may have made: new, unbound, with its limits.
 
     Where none has them, those with other limits, unless they are what another begun creation made.
     """
-    unbound = (name for name in listing.keys() - intent.smtp_user_names - bindings.known if bindings.alias_of(name) is None)
+    unbound = (name for name in listing.keys() - intent.smtp_user_names - bindings.known if bindings.owner_of(name) is None)
     new = sorted(name for name in unbound if name not in taken)
     exact = [name for name in new if has_limits(listing[name], intent)]
     if exact:

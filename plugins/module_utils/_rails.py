@@ -9,10 +9,11 @@ Pure functions.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import RefusedError
@@ -22,11 +23,14 @@ from ansible_collections.sendclean.email.plugins.module_utils._model import (
     Bindings,
     Listing,
     Purge,
+    Standby,
     User,
     Wanted,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     Plan,
+    differing,
+    made_for,
     may_be_of,
     plan_account,
     plan_user,
@@ -40,7 +44,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class AccountPlan:
-    """What has to be done in an account: a plan for each wanted user, then one for each user that is purged.
+    """What has to be done in an account: a plan for each wanted user, for former ones of theirs, for each purged one.
 
     ``unclaimed`` are the enabled users that nobody is bound to and nobody asks for, ``warnings`` sentences for people,
     ``checksum`` is that of what has to be done.
@@ -57,6 +61,7 @@ def plan_run(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings, pur
     plans = plan_account(wanted, listing, bindings)
     bindings = bindings.with_moves(renames(wanted, bindings))
     refuse(creation_problems(plans, listing, bindings))
+    plans += plan_formers(plans, listing, bindings)
     warnings = []
     if purge:
         purged = plan_purge(plans, listing, bindings, purge)
@@ -77,7 +82,7 @@ def _strangers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> l
     """
     named = {plan.user.smtp_user_name for plan in plans if plan.user}
     unnamed = (user for name, user in sorted(listing.items()) if name not in named)
-    return [user for user in unnamed if user.status != DISABLE and bindings.alias_of(user.smtp_user_name) is None]
+    return [user for user in unnamed if user.status != DISABLE and bindings.owner_of(user.smtp_user_name) is None]
 
 
 # ---- who may be there already --------------------------------------------------------------------------------------
@@ -137,6 +142,39 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
+# ---- who takes turns ---------------------------------------------------------------------------------------------
+
+
+def plan_formers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> list[Plan]:
+    """Return what keeps standbys as their aliases are: a former user that still works has the limits, and none works without."""
+    named = {plan.user.smtp_user_name for plan in plans if plan.user}
+    formers = []
+    for plan in plans:
+        # Who is asked for by name stands for nobody else.
+        standby = _standby(plan.wanted.alias or "", listing, bindings)
+        user = listing.get(standby.smtp_user_name) if standby else None
+        if not standby or not user or user.smtp_user_name in named or user.status == DISABLE:
+            continue
+        # A status that is none of the API's does not say that one cannot send, nor that one is to.
+        if plan.wanted.state == "present" and (standby.retires_at is None or user.status != ENABLE):
+            continue
+        # What is wanted of an absent user is that it is off, whatever its limits.
+        wanted = replace(plan.wanted, alias=None, smtp_user_name=user.smtp_user_name, renamed_from=None)
+        changes = differing(wanted, user)
+        if changes:
+            formers.append(Plan(wanted, user=user, changes=changes, standby_of=plan.alias))
+    return formers
+
+
+def _standby(alias: str, listing: Listing, bindings: Bindings) -> Standby | None:
+    """Return who takes turns with an alias's user, or will: one whose creation was begun, if it is known who that is."""
+    if alias in bindings.aliases:
+        with contextlib.suppress(RefusedError):
+            made = made_for(alias, listing, bindings)
+            return Standby(made.smtp_user_name, staged=True) if made else bindings.standbys.get(alias)
+    return bindings.standbys.get(alias)
+
+
 # ---- who was not meant ---------------------------------------------------------------------------------------------
 
 
@@ -148,6 +186,8 @@ def plan_purge(plans: Sequence[Plan], listing: Listing, bindings: Bindings, purg
         for name, user in sorted(listing.items())
         if user.status == ENABLE
         and name not in named
+        # Who takes turns with a user goes with nobody's purge, but with its time.
+        and bindings.standby_of(name) is None
         and (purge.scope == "account" or bindings.alias_of(name) is not None)
         and not any(fnmatchcase(name, pattern) for pattern in purge.exclude)
     ]

@@ -21,9 +21,12 @@ def operations(steps: Sequence[Step]) -> list[dict[str, Any]]:
     return [step.operation.facts() for step in steps if step.operation]
 
 
-def diff(step: Step) -> dict[str, Any]:
-    """Return before and after of one user."""
-    return {"before": step.plan.before(), "after": step.facts()}
+def diff(step: Step, formers: Sequence[Step] = ()) -> dict[str, Any]:
+    """Return before and after of one user, with the one that it takes turns with if that changes, too."""
+    before, after = step.plan.before(), step.facts()
+    for former in formers:
+        before, after = {**before, "former": former.plan.before()}, {**after, "former": former.facts()}
+    return {"before": before, "after": after}
 
 
 def row(step: Step, with_password: bool) -> dict[str, Any]:
@@ -31,6 +34,8 @@ def row(step: Step, with_password: bool) -> dict[str, Any]:
     wanted = step.plan.wanted
     nobody = {"alias": wanted.alias, "smtp_user_name": None, "status": None, "total_limit": None, "hourly_limit": None}
     facts = {**(step.facts() or nobody), "action": step.action, "password_age_days": age_in_days(step.password_time)}
+    if step.plan.standby_of is not None:
+        facts["standby_of"] = step.plan.standby_of
     return {**facts, "smtp_password": step.password()} if with_password else facts
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._apply import (
@@ -41,20 +41,29 @@ def reset_password(client: Client, record: Record | None, params: Mapping[str, A
         name = params["smtp_user_name"] if params["alias"] is None else bindings.aliases.get(params["alias"])
         if name is None:
             return _to_come(client, params, bindings, check_mode)
-        due = _is_old(params, bindings.password_times.get(name))
+        names = [name, *_former(params, bindings)]
+        due = any(is_old(params["max_age_days"], bindings.password_times.get(each), utc_now()) for each in names)
         if record and due and params["current_password"] is None and not check_mode:
             # Not only below: where it is known without a call, none is made.
             record.require_writable()
-        listing = client.list_smtp() if check_mode else _list(client, bindings, name, params["current_password"] if due else None)
+        replaced = params["current_password"] if due else None
+        listing = client.list_smtp() if check_mode else _list(client, bindings, names, replaced)
         user = _find(name, listing, bindings)
-        due = _has_current_password(params, user) and due
+        due = _has_current_password(params, user)
+        for former in () if due else names[1:]:
+            if former in listing and listing[former].password == params["current_password"]:
+                user, due = listing[former], True
+        due = due and is_old(params["max_age_days"], bindings.password_times.get(user.smtp_user_name), utc_now())
         result: dict[str, Any] = {"smtp_user_name": user.smtp_user_name, "alias": bindings.alias_of(user.smtp_user_name)}
+        standby_of = bindings.standby_of(user.smtp_user_name)
+        if standby_of is not None:
+            result["standby_of"] = standby_of
         if not due or check_mode:
             return {**result, "changed": due}
         if record:
             record.require_writable()
         # Whatever fails after the reset, the new password must not be lost.
-        result["smtp_password"], problem = _reset(client, user, record.prove if record else None)
+        result["smtp_password"], problem = reset_once(client, user, record.prove if record else None)
         try:
             if isinstance(problem, VerificationError):
                 # As far as one can see it is not in force: nothing has changed yet, and no time is to be kept.
@@ -86,9 +95,15 @@ def _to_come(client: Client, params: Mapping[str, Any], bindings: Bindings, chec
     return {"smtp_user_name": None, "alias": alias, "changed": due, "warnings": [warning]}
 
 
-def _list(client: Client, bindings: Bindings, smtp_user_name: str, replaced: str | None) -> Listing:
+def _former(params: Mapping[str, Any], bindings: Bindings) -> list[str]:
+    """Return who takes turns with the user of an alias: a password that has leaked may be that one's."""
+    standby = bindings.standbys.get(params["alias"] or "")
+    return [standby.smtp_user_name] if standby and params["current_password"] is not None else []
+
+
+def _list(client: Client, bindings: Bindings, names: Sequence[str], replaced: str | None) -> Listing:
     """List the account, again while it may be an older view that shows a password which has just been ``replaced``."""
-    return list_with_young(client, bindings, [smtp_user_name], lambda user: replaced is None or user.password != replaced)
+    return list_with_young(client, bindings, names, lambda user: replaced is None or user.password != replaced)
 
 
 def _find(smtp_user_name: str, listing: Listing, bindings: Bindings) -> User:
@@ -112,13 +127,14 @@ def _has_current_password(params: Mapping[str, Any], user: User) -> bool:
     return bool(user.password == params["current_password"])
 
 
-def _is_old(params: Mapping[str, Any], password_time: datetime.datetime | None) -> bool:
-    if params["max_age_days"] is None or password_time is None:
+def is_old(max_age_days: float | None, password_time: datetime.datetime | None, now: datetime.datetime) -> bool:
+    """Say whether a password of that time is older than so many days; one of unknown age is, and without a limit each is."""
+    if max_age_days is None or password_time is None:
         return True
-    return (utc_now() - password_time).total_seconds() / 86400 > float(params["max_age_days"])
+    return (now - password_time).total_seconds() / 86400 > max_age_days
 
 
-def _reset(client: Client, user: User, prove: Callable[[], None] | None) -> tuple[str, SendCleanError | None]:
+def reset_once(client: Client, user: User, prove: Callable[[], None] | None) -> tuple[str, SendCleanError | None]:
     """Reset once, whatever becomes of the answer. Return the new password, and what could not be verified of it."""
     attempt = 0
     while True:

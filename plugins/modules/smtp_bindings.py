@@ -54,6 +54,15 @@ options:
     type: list
     elements: str
     default: []
+  delivered:
+    description:
+      - A mapping from alias to the C(smtp_user_name) whose credentials its consumers have now, to be remembered. No secret is
+        kept.
+      - Each must be the alias's user, or its other one, see M(sendclean.email.smtp_user_rotate). Null stands for credentials that
+        must be delivered anew.
+      - The playbook C(sendclean.email.rotate) does this where it delivers itself, and delivers again what was not.
+    type: dict
+    default: {}
 seealso:
   - module: sendclean.email.smtp_user
   - module: sendclean.email.smtp_users
@@ -103,6 +112,27 @@ known:
   type: list
   elements: str
   sample: [smtp34567]
+delivered:
+  description: The C(smtp_user_name) whose credentials were delivered last, by alias, null where they must be delivered anew.
+  returned: success
+  type: dict
+  sample: {billing: smtp12345}
+standbys:
+  description: The other user of each alias that has two who take turns, see M(sendclean.email.smtp_user_rotate).
+  returned: success
+  type: dict
+  contains:
+    smtp_user_name:
+      description: The user's name at SendClean.
+      type: str
+      returned: always
+      sample: smtp67890
+    retires_at:
+      description: Until when it works at least, in UTC. Null for one that is off, or not in use yet.
+      type: str
+      returned: always
+      sample: "2026-01-31T12:00:00Z"
+  sample: {}
 unlisted:
   description: Aliases whose users SendClean does not list.
   returned: success
@@ -166,14 +196,18 @@ from ansible_collections.sendclean.email.plugins.module_utils._module import (
     Module,
     run,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import binding_problems, refuse_values
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    binding_problems,
+    delivered_problems,
+    refuse_values,
+)
 from ansible_collections.sendclean.email.plugins.module_utils._rebind import Word, rebind
 
 
 def work(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
     """Do what is said about the bindings, and return the task's result."""
-    refuse_values(binding_problems(params["bindings"]))
-    word = Word(params["bindings"], params["unbind"], params["acknowledge"])
+    refuse_values((*binding_problems(params["bindings"]), *delivered_problems(params["delivered"])))
+    word = Word(params["bindings"], params["unbind"], params["acknowledge"], params["delivered"])
     # There is one, since one of the options is required.
     return rebind(client, cast(Record, record), word, check_mode)
 
@@ -187,6 +221,7 @@ def main() -> None:
             "bindings": {"type": "dict", "default": {}},
             "unbind": {"type": LIST, "elements": TEXT, "default": []},
             "acknowledge": {"type": LIST, "elements": TEXT, "default": []},
+            "delivered": {"type": "dict", "default": {}},
         },
         required_one_of=[tuple(BINDINGS_OPTIONS)],
         supports_check_mode=True,

@@ -42,7 +42,10 @@ options:
     description: The user's alias in the bindings file. Needs O(bindings_path) or O(bindings_url).
     type: str
   current_password:
-    description: Reset the password only while this is still the one in force, so that a leaked password is replaced once.
+    description:
+      - Reset the password only while this is still the one in force, so that a leaked password is replaced once.
+      - With O(alias) it may also be that of the user who takes turns with the alias's, see M(sendclean.email.smtp_user_rotate).
+        Then that one is reset. RV(standby_of) tells, and the credentials of the alias are the same as before.
     type: str
   max_age_days:
     description:
@@ -88,6 +91,11 @@ smtp_user_name:
 alias:
   description: The user's alias in the bindings, null where it has none or no bindings were given.
   returned: success
+  type: str
+  sample: billing
+standby_of:
+  description: The alias whose former user it is. Its password is not for the alias's consumers.
+  returned: for a former user, or one on standby
   type: str
   sample: billing
 smtp_password:

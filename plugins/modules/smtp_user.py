@@ -248,16 +248,18 @@ from ansible_collections.sendclean.email.plugins.module_utils._report import dif
 
 def manage(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
     """Enforce the one user and return the task's result."""
-    (step,) = enforce(client, record, [wanted_from(params)], check_mode).steps
+    steps = enforce(client, record, [wanted_from(params)], check_mode).steps
+    # The other one is the user who had the alias before, and still works.
+    step = steps[0]
     facts = step.facts()
     result = {
-        "changed": step.changed,
-        "operations": operations([step]),
-        "diff": diff(step),
+        "changed": any(each.changed for each in steps),
+        "operations": operations(steps),
+        "diff": diff(step, steps[1:]),
     }
-    if step.error:
-        step.error.done = result
-        raise step.error
+    for error in filter(None, (each.error for each in steps)):
+        error.done = result
+        raise error
     if facts and params["include_password"]:
         facts = {**facts, "smtp_password": step.password()}
     return {**result, "smtp_user": facts or None}

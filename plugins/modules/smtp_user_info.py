@@ -118,6 +118,13 @@ smtp_users:
       type: float
       returned: always
       sample: 42.5
+    standby_of:
+      description:
+        - The alias that the user takes turns for, see M(sendclean.email.smtp_user_rotate). Null for all others, also for the one
+          whom an alias means.
+      type: str
+      returned: always
+      sample: null
     smtp_password:
       description: The password in clear.
       type: str
@@ -172,6 +179,7 @@ def inform(params: Mapping[str, Any], client: Client, record: Record | None, che
         if params["status"] in (None, user.status):
             age = age_in_days(bindings.password_times.get(name))
             facts = {"alias": bindings.alias_of(name), **user.facts(), "password_age_days": age}
+            facts["standby_of"] = bindings.standby_of(name)
             users.append({**facts, "smtp_password": user.password} if params["include_passwords"] else facts)
     gone = {alias: name for alias, name in bindings.aliases.items() if name not in listing and not is_young(bindings, name)}
     warnings = [not_listed(alias, name, bindings) for alias, name in sorted(gone.items())] if everyone else []

@@ -177,7 +177,8 @@ RETURN = r"""
 smtp_users:
   description:
     - The users in the order of O(users), as SendClean holds them after the task or, in check mode, would hold them.
-    - Users that were purged come last, by name.
+    - Former users of theirs that still work and differ come next, see M(sendclean.email.smtp_user_rotate). Users that were purged
+      come last, by name.
   returned: when the account could be listed and nothing was refused
   type: list
   elements: dict
@@ -221,6 +222,11 @@ smtp_users:
       type: float
       returned: always
       sample: 42.5
+    standby_of:
+      description: The alias whose former user it is, see M(sendclean.email.smtp_user_rotate).
+      type: str
+      returned: for a former user
+      sample: billing
     smtp_password:
       description: The password in clear.
       type: str

@@ -19,14 +19,32 @@ from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
 from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.block import Block
+from ansible.playbook.helpers import load_list_of_blocks
 from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import action_loader, connection_loader
 from ansible.utils.display import Display
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError
+from ansible_collections.sendclean.email.plugins.module_utils._client import SHORT_SECRET
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._module import without_nulls
+from ansible_collections.sendclean.email.plugins.module_utils._options import (
+    bindings_in,
+    refuse_values,
+    text_problems,
+    url_problems,
+)
+from ansible_collections.sendclean.email.plugins.plugin_utils._vault import in_clear
 
 _SHELL = "/bin/sh"
+# What a task "meta" is told to do after which a host has no more tasks, here or at all.
+_ENDS = {"end_host", "end_play", "end_batch", "end_role"}
+_ROLES = {*constants._ACTION_INCLUDE_ROLE, *constants._ACTION_IMPORT_ROLE}
 
 
 @contextlib.contextmanager
@@ -41,6 +59,46 @@ def environment_of(action: ActionBase) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextlib.contextmanager
+def checked_options(
+    plugin: str, spec: Mapping[str, Any], given: Mapping[str, Any], loader: DataLoader, needed_by: Iterable[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """Have the options of what runs in Ansible's own process, checked as those of a module are, by an argument spec.
+
+    Paths start from the playbook's folder. Raises SendCleanError, in whose text, as in that of every other one that is raised
+    meanwhile, no secret is shown that was given for something else, too.
+    """
+    arguments = {name: in_clear(value) for name, value in without_nulls(given).items()}
+    validated = ArgumentSpecValidator(spec).validate(arguments)
+    # A short one would mangle the text, and its own message shows no secret.
+    hidden = {value for value in validated._no_log_values if len(value) >= SHORT_SECRET}
+    try:
+        if validated.error_messages:
+            unsupported = f"Unsupported parameters for ({plugin}): "
+            errors = validated.errors.errors
+            problems = ((unsupported if isinstance(error, UnsupportedError) else "") + error.msg for error in errors)
+            raise SendCleanError("; ".join(problems))
+        params: dict[str, Any] = validated.validated_parameters
+        refuse_values([*text_problems(spec, params, arguments), *url_problems("bindings_url", params)])
+        params.update(bindings_in(params, arguments, needed_by))
+        for name, option in spec.items():
+            if option["type"] == "path" and params[name]:
+                params[name] = loader.path_dwim(params[name])
+        yield params
+    except SendCleanError as error:
+        error.args = (remove_values(str(error), hidden),)
+        raise
+
+
+def _tasks_in(blocks: Iterable[Any]) -> Iterator[Any]:
+    """Yield the tasks of blocks, whatever they are in."""
+    for found in blocks:
+        if isinstance(found, Block):
+            yield from _tasks_in((*found.block, *found.rescue, *found.always))
+        else:
+            yield found
 
 
 def output_setting(name: str) -> Any:
@@ -111,6 +169,37 @@ class ControlNode:
             return self.loader.load_from_file(path)
         except AnsibleError:
             raise OptionError(option, f"cannot be read as YAML: {path}. Check the path, and mend the file") from None
+
+    def require_tasks(self, option: str, path: str) -> None:
+        """Refuse a file that has no tasks, or one that cannot be included: that would end the run of all hosts at once.
+
+        So is one that ends the play of its host: nothing after it would be done, and nothing would tell. Raises OptionError.
+        """
+        tasks = self.variables_in(option, path)
+        if not isinstance(tasks, list) or not tasks:
+            raise OptionError(option, f"has no list of tasks: {path}. Write tasks into it, as for include_tasks")
+        task = self.action._task
+        block, shared = task._parent, {"role": task._role, "variable_manager": task._variable_manager, "loader": self.loader}
+        try:
+            # What it imports is found beside it, as when it is included.
+            include = TaskInclude.load({"ansible.builtin.include_tasks": path}, block=block, **shared)
+            blocks = load_list_of_blocks(
+                tasks, play=None if block is None else block._play, parent_block=include.build_parent_block(), **shared
+            )
+        except AnsibleError as error:
+            raise OptionError(option, f"cannot be included: {path}: {error.message}. Mend the file") from None
+        found = list(_tasks_in(blocks))
+        ends = [each.args.get("_raw_params") for each in found if each.action in constants._ACTION_META]
+        for how in _ENDS & {*ends}:
+            raise OptionError(option, f"has meta: {how}, which keeps all that follows from being done: {path}. Use when instead")
+        # Those of the play and of its roles; a role that the file includes may bring more.
+        handlers = block is None or [*_tasks_in(block._play.handlers)] or any(each.action in _ROLES for each in found)
+        for each in found:
+            if each.notify and not handlers:
+                names = each.notify if isinstance(each.notify, str) else ", ".join(map(str, each.notify))
+                raise OptionError(
+                    option, f"notifies {names}, and the play has no handlers: {path}. Use when, with what is changed"
+                )
 
     def _evaluated(self, name: str) -> Any:
         # Where omit is no text, it leaves out what it stands for, which only something in a mapping can be.

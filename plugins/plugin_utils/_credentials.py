@@ -130,7 +130,8 @@ def forgotten(stored: Credentials, users: Mapping[str, str | None], listing: Lis
         if users.get(key, "") != name
         and name in listing
         and listing[name].status != DISABLE
-        and bindings.alias_of(name) is None
+        # Who the file has may take turns with the alias's user: a run died between the switch and the storing.
+        and bindings.owner_of(name) is None
         and name not in bindings.known
     }
 

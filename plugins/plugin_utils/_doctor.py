@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days
+from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError
 from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings, Listing
 from ansible_collections.sendclean.email.plugins.module_utils._planner import created_since
@@ -80,6 +81,7 @@ class Users:
     disabled: list[str]
     odd: list[str]
     bound: list[str]
+    standbys: list[str]
     known: list[str]
     unclaimed: list[str]
     unlisted: list[str]
@@ -92,7 +94,8 @@ def users_of(facts: Facts) -> Users | None:
     if listing is None or bindings is None:
         return None
     begun = {alias: created_since(intent, listing, bindings) for alias, intent in sorted(bindings.intents.items())}
-    explained = {*facts.named, *bindings.known, *(name for names in begun.values() for name in names)}
+    standbys = [standby.smtp_user_name for standby in bindings.standbys.values()]
+    explained = {*facts.named, *bindings.known, *standbys, *(name for names in begun.values() for name in names)}
     status = {name: user.status for name, user in sorted(listing.items())}
     bound = [name for name in status if bindings.alias_of(name) is not None]
     return Users(
@@ -100,6 +103,7 @@ def users_of(facts: Facts) -> Users | None:
         disabled=[name for name in status if status[name] == DISABLE],
         odd=[name for name in status if status[name] is None],
         bound=bound,
+        standbys=sorted(name for name in standbys if name in status),
         known=[name for name in status if name in bindings.known],
         unclaimed=[name for name in status if status[name] == ENABLE and name not in explained and name not in bound],
         unlisted=sorted(alias for alias, name in bindings.aliases.items() if name not in listing),
@@ -146,8 +150,11 @@ def _of_bindings(facts: Facts) -> Iterator[Finding]:
     if users.odd:
         text = f"the account shows a status that is neither Enable nor Disable for {_names(users.odd)}"
         yield Finding("odd_status", text, "give each a state in a task, which sets it", count=len(users.odd))
-    for alias, intent in sorted(bindings.intents.items()):
+    # That of an alias which has a user is a rotation's.
+    for alias, intent in sorted((alias, bindings.intents[alias]) for alias in bindings.intents.keys() - bindings.aliases.keys()):
         yield _begun(alias, age_in_days(intent.time), users.begun[alias], file.busy)
+    if not file.busy:
+        yield from _of_standbys(bindings, facts.listing, utc_now())
 
 
 def _nobody_known(file: FileFacts, bindings: Bindings, strangers: Sequence[str]) -> Finding:
@@ -189,6 +196,33 @@ def _begun(alias: str, age: float | None, candidates: Sequence[str], busy: bool)
         )
     advice = "run the task for the alias again, which settles it, or unbind the alias with sendclean.email.smtp_bindings"
     return Finding("begun", text, advice)
+
+
+def _of_standbys(bindings: Bindings, listing: Listing, now: datetime.datetime) -> Iterator[Finding]:
+    standbys = sorted(bindings.standbys.items())
+    works = {
+        alias: standby
+        for alias, standby in standbys
+        if standby.smtp_user_name in listing and listing[standby.smtp_user_name].status != DISABLE
+    }
+    past = [alias for alias, standby in works.items() if standby.retires_at and standby.retires_at <= now]
+    if past:
+        advice = "run sendclean.email.rotate with smtp_users_rotate_overlap_hours, or smtp_user_rotate, which retires it"
+        text = f"the time of the former user is over, and it still works, of {_names(past)}"
+        yield Finding("former_works", text, advice, count=len(past))
+    staged = sorted(
+        {alias for alias, standby in standbys if standby.staged} | (bindings.intents.keys() & bindings.aliases.keys())
+    )
+    if staged:
+        text = f"a rotation was begun and did not end for {_names(staged)}"
+        advice = "run it again, which ends it: the alias means who it meant before until then"
+        yield Finding("rotation_begun", text, advice, count=len(staged))
+    enabled = [alias for alias, standby in works.items() if standby.retires_at is None and not standby.staged]
+    if enabled:
+        text = f"the user on standby of {_names(enabled)} was enabled by somebody, and can send"
+        yield Finding(
+            "standby_works", text, "disable it by its smtp_user_name, or the next rotation is refused", count=len(enabled)
+        )
 
 
 def _of_credentials(facts: Facts) -> Iterator[Finding]:

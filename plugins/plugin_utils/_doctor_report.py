@@ -51,7 +51,8 @@ def _rows(facts: Facts) -> Iterator[tuple[str, str]]:
     if users and facts.listing is not None:
         unknown = f", {len(users.odd)} of unknown status" if users.odd else ""
         yield "users", f"{len(facts.listing)}: {len(users.enabled)} enabled, {len(users.disabled)} disabled{unknown}"
-        yield "", f"{len(users.bound)} bound to an alias, {len(users.known)} known, {len(users.unclaimed)} unclaimed"
+        standbys = f", {len(users.standbys)} taking turns with them" if users.standbys else ""
+        yield "", f"{len(users.bound)} bound to an alias{standbys}, {len(users.known)} known, {len(users.unclaimed)} unclaimed"
     if facts.bindings and facts.bindings.aliases:
         oldest, unknown_ages = _ages(facts.bindings)
         yield "passwords", f"{_oldest_row(oldest)}; {unknown_ages} of unknown age"
@@ -175,7 +176,7 @@ def _counts(facts: Facts) -> dict[str, int] | None:
     users = users_of(facts)
     if users is None:
         return None
-    kinds = ("enabled", "disabled", "odd", "bound", "known", "unclaimed", "unlisted")
+    kinds = ("enabled", "disabled", "odd", "bound", "standbys", "known", "unclaimed", "unlisted")
     return {"listed": len(facts.listing or ()), **{kind: len(getattr(users, kind)) for kind in kinds}}
 
 

@@ -32,7 +32,7 @@ def drift_of(row: Row, result: Mapping[str, Any], kept: Mapping[str, Any]) -> tu
     problems = []
     users = [user for user in result["smtp_users"] if user["action"] != "unchanged"]
     if users:
-        named = ", ".join(f"{user['alias'] or user['smtp_user_name']} ({user['action']})" for user in users[:_MOST])
+        named = ", ".join(f"{_who(user)} ({user['action']})" for user in users[:_MOST])
         rest = f" and {len(users) - _MOST} more" if len(users) > _MOST else ""
         problems.append(f"is not as its list says: {named}{rest}. Run sendclean.email.enforce, which does so, or change the list")
     if kept.get("changed"):
@@ -40,6 +40,11 @@ def drift_of(row: Row, result: Mapping[str, Any], kept: Mapping[str, Any]) -> tu
         problems.append(stale)
         row = {**row, "state": "to_change", "why": stale}
     return dict(row), problems
+
+
+def _who(user: Mapping[str, Any]) -> str:
+    former = user.get("standby_of")
+    return str(user["alias"] or user["smtp_user_name"]) + (f", former user of {former}" if former is not None else "")
 
 
 def table_of(found: Sequence[Row]) -> str:

@@ -221,7 +221,8 @@ def _refuse(source: Place, document: Document, target: Place, there: Document) -
     if begun:
         raise RefusedError(
             f"sendclean_from has creations that were begun and did not end, for {', '.join(begun)}: {source.place}. Run the "
-            "tasks for them, which settles them, or unbind them with sendclean.email.smtp_bindings. Nothing was moved"
+            "tasks for them, smtp_user_rotate for an alias that has a user, which settles them. One that has none can be unbound "
+            "with sendclean.email.smtp_bindings. Nothing was moved"
         )
     if not accounts_of(document):
         raise RefusedError(f"sendclean_from has no bindings: {source.place}. Check it")

@@ -48,7 +48,8 @@ def row_of(
     row["plan_checksum"] = result.get("plan_checksum")
     if not summary:
         return row
-    ages = [user.get("password_age_days") for user in users if user["status"] != "Disable"]
+    # Of former users only those are there that differ.
+    ages = [user.get("password_age_days") for user in users if user["status"] != "Disable" and user.get("standby_of") is None]
     return {
         **row,
         "users": len(users),

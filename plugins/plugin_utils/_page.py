@@ -73,6 +73,7 @@ def page_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[str, 
         "calls": visible(_calls(result)),
         "oldest": days(row["oldest_password_days"]),
         "purge": told.get("purge", False),
+        "formers": any(row.get("standby_of") is not None for row in rows),
         "actions": _ACTIONS,
         "dry": dry,
         "kind": kind,
@@ -126,8 +127,10 @@ def json_of(result: Mapping[str, Any], dry: bool, host: str, told: Mapping[str, 
         "summary": summary,
         "plan_checksum": row["plan_checksum"],
         "oldest_password_days": row["oldest_password_days"],
-        "smtp_users": _only((*_FIELDS, "action", "password_age_days"), rows),
-        "changes": _only(("alias", "smtp_user_name", "action", "before", "after"), _changes(rows, result, len(rows))),
+        "smtp_users": _only((*_FIELDS, "action", "password_age_days", "standby_of"), rows),
+        "changes": _only(
+            ("alias", "smtp_user_name", "action", "standby_of", "before", "after"), _changes(rows, result, len(rows))
+        ),
         "failures": _only(("alias", "smtp_user_name", "call", "msg"), _failures(result)),
         "operations": _only(("call", "smtp_user_name", "parameters"), result.get("operations", [])),
         "unclaimed": list(result.get("unclaimed", [])),
@@ -220,7 +223,9 @@ def _changes(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any], liste
         if after and row["action"] != "unchanged" and all(row[name] == after[name] for name in ("alias", "smtp_user_name")):
             before = diff["before"] or _NOBODY
             sides = {"before": {field: before[field] for field in _FIELDS}, "after": {field: after[field] for field in _FIELDS}}
-            found.append({**row, **sides, "age": _age(row), "listed": index < listed})
+            former = row.get("standby_of")
+            why = "not in the list" if former is None else f"former user of {former}"
+            found.append({**row, **sides, "age": _age(row), "listed": index < listed, "why": why})
     return found
 
 
@@ -238,7 +243,9 @@ def _failure_row(failure: Mapping[str, Any]) -> str:
 
 def _change_row(change: Mapping[str, Any], dry: bool) -> str:
     sign, planned, done, _meaning = _ACTIONS[change["action"]]
-    action = f"{sign} {planned if dry else done}" + ("" if change["listed"] else ", not in the list")
+    former = change.get("standby_of")
+    why = "not in the list" if former is None else f"former user of {cell(former)}"
+    action = f"{sign} {planned if dry else done}" + ("" if change["listed"] else f", {why}")
     fields = (_before_after(change["before"][field], change["after"][field]) for field in _FIELDS if field != "smtp_user_name")
     return table_row(_who(change), action.replace("~", "\\~"), *fields, change["age"])
 

@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.filter.checked_users import checked_users
@@ -23,6 +23,8 @@ class Found:
 
     bindings: Mapping[str, str]
     nameless: list[str]
+    # Aliases whose former user the file has.
+    former: Sequence[str] = ()
 
 
 def in_credentials(credentials: Mapping[str, Mapping[str, str]], aliases: Collection[Any]) -> Found:
@@ -53,6 +55,13 @@ def in_list(path: str, users: Any) -> Found:
     return Found(bindings, sorted(nameless))
 
 
+def without_formers(found: Found, account: Mapping[str, Any]) -> Found:
+    """Return the same without what is older than a rotation: whom the file has for an alias takes turns with its user now."""
+    standbys = {alias: standby["smtp_user_name"] for alias, standby in account["standbys"].items()}
+    former = sorted(alias for alias, name in found.bindings.items() if standbys.get(alias) == name)
+    return replace(found, bindings={alias: name for alias, name in found.bindings.items() if alias not in former}, former=former)
+
+
 def listed_aliases(users: Any) -> set[Any]:
     """Return the aliases of the role's list, of whatever shape it is."""
     entries = users if isinstance(users, (list, tuple)) else []
@@ -72,6 +81,8 @@ def told_of_recovery(found: Found, account: Mapping[str, Any], dry: bool) -> Ite
     before = account["diff"]["before"]["bindings"]
     new = [f"{alias} = {name}" for alias, name in sorted(found.bindings.items()) if before.get(alias) != name]
     yield f"Bound{_would(dry)}: {', '.join(new)}" if new else "Nothing is to be bound: the bindings have it all"
+    if found.former:
+        yield f"Left as they are, since what is given has their former users: {', '.join(found.former)}"
     nameless = [name for name in found.nameless if name in account["unclaimed"]]
     if nameless:
         yield f"Left out, since they had no alias: {', '.join(nameless)}"
@@ -86,8 +97,9 @@ def told_of_strangers(names: list[str], possible: list[str], dry: bool) -> Itera
     if possible:
         yield (
             f"Left out, since a creation was begun that may have made them: {', '.join(possible)}. Run sendclean.email.enforce "
-            "first, which settles it. Should it ask who they are, name those that are somebody else's with "
-            "smtp_users_acknowledge_names; is the alias no longer wanted, unbind it with sendclean.email.smtp_bindings"
+            "first, or rotate where the alias has a user, which settles it. Should it ask who they are, name those that are "
+            "somebody else's with smtp_users_acknowledge_names; is the alias no longer wanted, unbind it with "
+            "sendclean.email.smtp_bindings"
         )
 
 

@@ -30,6 +30,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._options import (
 from ansible_collections.sendclean.email.plugins.module_utils._rails import NOTHING_TO_DO
 
 PREFIX = "smtp_users_"
+_MOST_HOURS = 10**6
 # Takes a variable's name and value, returns what a module takes. Raises OptionError or RoleError.
 Kind = Callable[[str, Any], Any]
 
@@ -96,6 +97,15 @@ def days(name: str, value: Any) -> float:
     return found
 
 
+def hours(name: str, value: Any) -> float:
+    """Accept a number of hours, 0 or more."""
+    found = number(name, value)
+    # What smtp_user_rotate takes: told here, it is told before anything is rotated.
+    if not 0 <= found <= _MOST_HOURS:
+        raise OptionError(name, f"must be a number of hours, 0 or more and up to {_MOST_HOURS}, not {shown(value)}")
+    return found
+
+
 def integer(name: str, value: Any) -> int:
     """Accept an integer or the text of one."""
     if isinstance(value, bool) or not re.fullmatch(r"\s*-?[0-9]+\s*", str(value)):
@@ -115,6 +125,14 @@ def path(name: str, value: Any) -> str:
     found = os.path.expanduser(os.path.expandvars(text(name, value)))
     if not os.path.isabs(found):
         raise OptionError(name, f"must be an absolute path, not {found}: begin it with {{{{ inventory_dir }}}}")
+    return found
+
+
+def there(name: str, value: Any) -> str:
+    """Accept the path of a file that is there."""
+    found = path(name, value)
+    if not os.path.isfile(found):
+        raise OptionError(name, f"is no file: {found}. Check the path")
     return found
 
 
@@ -203,7 +221,13 @@ CHOICES: dict[str, Kind] = {"rotate_max_age_days": days, "rotate_aliases": texts
 
 # The variables of each entry point.
 MAIN: dict[str, Kind] = {**ACCOUNT, **USERS, **APPROVAL, **CREDENTIALS, **REPORT}
-ROTATE: dict[str, Kind] = {**ACCOUNT, **CREDENTIALS, **CHOICES}
+ROTATE: dict[str, Kind] = {
+    **ACCOUNT,
+    **CREDENTIALS,
+    **CHOICES,
+    "rotate_overlap_hours": hours,
+    "rotate_deploy_tasks": there,
+}
 
 
 def converted(variables: Mapping[str, Any], kinds: Mapping[str, Kind]) -> tuple[dict[str, Any], list[str]]:
@@ -307,5 +331,8 @@ def choice_problems(values: Mapping[str, Any], blank: set[str]) -> Iterator[str]
         yield "smtp_users_rotate_leaked_password is empty: give the password, or choose otherwise"
     if not chosen and "rotate_max_age_days" in blank:
         yield "smtp_users_rotate_max_age_days is empty: give a number of days, or choose otherwise"
-    if "credentials_file" not in values:
-        yield "smtp_users_credentials_file must be given: the new passwords are kept there"
+    if "credentials_file" not in values and "rotate_deploy_tasks" not in values:
+        yield (
+            "smtp_users_credentials_file must be given, where the new passwords are kept, or smtp_users_rotate_deploy_tasks, "
+            "which delivers them"
+        )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
-from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting, _role, _rotation
+from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting, _role, _rotating
 from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import examine, write_report
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import parse
@@ -33,11 +33,11 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     listed_aliases,
     told_of_recovery,
     told_of_strangers,
+    without_formers,
 )
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import strangers as nobodys_users
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
 from ansible_collections.sendclean.email.plugins.plugin_utils._variables import (
-    chosen_in,
     host_of,
     looked_at,
     main_of,
@@ -68,7 +68,7 @@ def keep(node: ControlNode) -> dict[str, Any]:
     values, _options = main_of(node)
     if "credentials_file" not in values:
         return {"skipped": True}
-    return _keep(node, values)
+    return node.run("sendclean.email.smtp_credentials", {**_role.connection_of(values), **_role.credentials_of(values)})
 
 
 def hand_on(node: ControlNode) -> dict[str, Any]:
@@ -126,54 +126,15 @@ def export(node: ControlNode) -> dict[str, Any]:
     return node.run("ansible.builtin.copy", {"content": text, "dest": dest, **mode})
 
 
-def rotate(node: ControlNode) -> dict[str, Any]:
-    """Reset the passwords that are due, and keep the new ones. ``failure`` in the result is that of users, and stops no other."""
-    values = chosen_in(node)
-    # Also what a run that died has reset: those users are in "updated".
-    kept = _keep(node, values)
-    if kept.get("failed"):
-        return kept
-    if unknown := _rotation.strangers(values, kept):
-        nobody = ", ".join(unknown)
-        raise OptionError("smtp_users_rotate_aliases", f"names nobody of the account with {nobody}. Nothing was reset")
-    options = {**_role.connection_of(values), "include_passwords": True}
-    account = node.run("sendclean.email.smtp_user_info", options, no_log=True)
-    if account.get("failed"):
-        return {"failed": True, "msg": account["msg"]}
-    users = _rotation.due(values, account["smtp_users"], kept)
-    resets = [_reset(node, values, user) for user in users]
-    rotated = {*kept["updated"], *(user["alias"] for user, reset in zip(users, resets) if reset.get("changed"))}
-    if users and not node.check_mode:
-        # Also of resets whose password the account does not show yet: they have failed, and what they were answered is in force.
-        answered = {reset["smtp_user_name"]: reset["smtp_password"] for reset in resets if reset.get("smtp_password")}
-        kept = _keep(node, values, answered)
-        if kept.get("failed"):
-            return kept
-        rotated |= set(kept["updated"])
-    return {
-        "changed": bool(rotated),
-        "told": _rotation.told_of(sorted(rotated), node.check_mode),
-        "failure": _rotation.failure_of(
-            [reset["msg"] for reset in resets if reset.get("failed")], _rotation.leaked_and_kept(values, account["smtp_users"])
-        ),
-        # Later tasks act on it: a dry run has given nobody another password.
-        "ansible_facts": {"smtp_users_rotated": [] if node.check_mode else sorted(rotated)},
-    }
-
-
-def _reset(node: ControlNode, values: Mapping[str, Any], user: Mapping[str, Any]) -> dict[str, Any]:
-    """Reset the password that a user has. What fails is told at the end, when the passwords of the others are kept."""
-    age = {"max_age_days": values["rotate_max_age_days"]} if "rotate_max_age_days" in values else {}
-    # The password, so that no run resets what another has just reset.
-    guards = {"smtp_user_name": user["smtp_user_name"], "current_password": user["smtp_password"], **age}
-    return node.run("sendclean.email.smtp_password_reset", {**_role.connection_of(values), **guards}, no_log=True)
-
-
 def recover(node: ControlNode) -> dict[str, Any]:
     """Bind the aliases again that another file than the bindings file has. All that cannot be is told, and nothing done then."""
     values = values_of(node, {**_role.ACCOUNT, **_role.RECOVER})
-    found = _who_is_who(node, values)
-    account = node.run("sendclean.email.smtp_bindings", {**_role.connection_of(values), "bindings": found.bindings})
+    found, connection = _who_is_who(node, values), _role.connection_of(values)
+    account = node.run("sendclean.email.smtp_bindings", connection)
+    if account.get("failed"):
+        return account
+    found = without_formers(found, account)
+    account = node.run("sendclean.email.smtp_bindings", {**connection, "bindings": found.bindings})
     if account.get("failed"):
         return account
     return {**account, "told": list(told_of_recovery(found, account, node.check_mode))}
@@ -311,7 +272,8 @@ def _place(name: str, value: Any) -> str:
 STEPS = {
     step.__name__: step
     for step in (
-        *(enforce, keep, hand_on, page, overview, clear, export, rotate, recover, acknowledge),
+        *(enforce, keep, hand_on, page, overview, clear, export, recover, acknowledge),
+        *(_rotating.owed, _rotating.rotate, _rotating.delivered, _rotating.judge_rotation),
         *(anybody, drift, _reporting.table, _reporting.judge_drift, doctor, report, tell, judge, move),
     )
 }
@@ -326,11 +288,6 @@ def _told(node: ControlNode) -> dict[str, Any]:
         except RoleError:
             continue
     return {"owner_id": os.environ.get("SENDCLEAN_OWNER_ID", ""), **told}
-
-
-def _keep(node: ControlNode, values: Mapping[str, Any], answered: Mapping[str, str] | None = None) -> dict[str, Any]:
-    options = {**_role.connection_of(values), **_role.credentials_of(values)}
-    return node.run("sendclean.email.smtp_credentials", {**options, "answered_passwords": answered} if answered else options)
 
 
 def _hold(node: ControlNode, values: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

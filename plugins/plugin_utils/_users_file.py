@@ -25,18 +25,35 @@ _LIMITS = ("total_limit", "hourly_limit")
 
 def users_file(host: str, users: Sequence[Mapping[str, Any]]) -> str:
     """Return the text. Raises RefusedError where a name is none that a text could hold."""
-    lines = ["---", f"# The SMTP users of {_quoted(host)[1:-1]}, exported by sendclean.email.export."]
-    lines.append("smtp_users_list:" if any(user["status"] is not None for user in users) else "smtp_users_list: []")
+    entries: list[str] = []
+    # Who takes turns with an alias's user, and works, by the alias.
+    working = {user["standby_of"]: user["smtp_user_name"] for user in users if user["status"] == "Enable"}
     for user in users:
-        if user["status"] is None:
-            # Written without a state, the user would be enabled.
-            lines.append(f"  # Left out, since SendClean shows no status that is known: {_quoted(user['smtp_user_name'])[1:-1]}")
+        reason = _left_out(user, working)
+        if reason:
+            entries.append(f"  # Left out, since {reason}: {_quoted(user['smtp_user_name'])[1:-1]}")
             continue
         fields = [f"{name}: {_unsafe(user[name])}" for name in ("alias", "smtp_user_name") if user[name] is not None]
         fields += ["state: absent"] if user["status"] == "Disable" else []
         fields += [f"{limit}: {user[limit]}" for limit in _LIMITS if user[limit]]
-        lines += [f"  {'-' if index == 0 else ' '} {field}" for index, field in enumerate(fields)]
-    return "\n".join(lines) + "\n"
+        entries += [f"  {'-' if index == 0 else ' '} {field}" for index, field in enumerate(fields)]
+    nobody = all(entry.startswith("  #") for entry in entries)
+    first = ["---", f"# The SMTP users of {_quoted(host)[1:-1]}, exported by sendclean.email.export."]
+    return "\n".join([*first, f"smtp_users_list:{' []' if nobody else ''}", *entries]) + "\n"
+
+
+def _left_out(user: Mapping[str, Any], working: Mapping[str | None, str]) -> str:
+    """Say why no entry can stand for a user: held to it, the account would not be as it is."""
+    if user["status"] is None:
+        # Written without a state, the user would be enabled.
+        return "SendClean shows no status that is known"
+    if user["standby_of"] is not None:
+        # By its name it would be held to what is said here, though it comes and goes with the rotation of its alias.
+        return f"it takes turns with the user of {_quoted(user['standby_of'])[1:-1]}"
+    if user["status"] == "Disable" and user["alias"] is not None and user["alias"] in working:
+        # With its state the one who works would be disabled, too.
+        return f"it is off, and {_quoted(working[user['alias']])[1:-1]}, which takes turns with it, is not"
+    return ""
 
 
 def _unsafe(text: str) -> str:

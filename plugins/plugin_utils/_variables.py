@@ -32,6 +32,8 @@ def chosen_in(node: ControlNode) -> dict[str, Any]:
     values, problems = looked_at(node, _role.ROTATE)
     blank = {name for name in _role.CHOICES if _role.PREFIX + name in node.variables and name not in values}
     refuse([*([] if problems else _role.choice_problems(values, blank)), *problems])
+    if "rotate_deploy_tasks" in values:
+        node.require_tasks("smtp_users_rotate_deploy_tasks", values["rotate_deploy_tasks"])
     return values
 
 

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
@@ -76,6 +77,15 @@ def choose(secrets: Secrets, vault_id: str | None, current: Key | None) -> Key:
         raise CredentialsError(
             f'{option} is "{asked}", but no vault secret of this run has that ID. There are: {_ids(secrets)}.'
         ) from None
+
+
+def in_clear(value: Any) -> Any:
+    """Return the text of an inline vaulted value, which ansible-core before 2.19 gives to plugins as an object of its own."""
+    if isinstance(value, list):
+        return [in_clear(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: in_clear(item) for key, item in value.items()}
+    return str(value) if getattr(value, "__ENCRYPTED__", False) else value
 
 
 def _has(secrets: Secrets, key: Key) -> bool:

@@ -29,7 +29,7 @@ OWNER_ID = "4711"
 TOKEN = "the-token-of-account-4711"
 
 # Where tasks of the guides, and of a test, put passwords in clear: the files that a mail server and applications read.
-CONSUMERS_FILES = {"sasl_passwd", "application.env", "loaded.json"}
+CONSUMERS_FILES = {"sasl_passwd", "application.env", "billing.env", "loaded.json"}
 
 # What tests/conftest.py or the Makefile has set up. All other settings of the caller's would change what is tested.
 KEPT_SETTINGS = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_HOME", "ANSIBLE_PYTHON_INTERPRETER")

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,28 @@ class Postfix:
         """Hand it a mail."""
         self.run("sendmail", "-f", sender, "somebody@example.org", mail="Subject: Hello\n\nHello\n")
 
+    @contextmanager
+    def sending_all_the_time(self, sender: str) -> Iterator[Callable[[], int]]:
+        """Hand it one mail after the other in the background; what is yielded says how many so far."""
+        sent, ended = [0], threading.Event()
+
+        def send() -> None:
+            while not ended.wait(0.2):
+                self.send(sender)
+                sent[0] += 1
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            yield lambda: sent[0]
+        finally:
+            ended.set()
+            thread.join()
+
+    def log(self) -> str:
+        """Return what it has written about its work."""
+        return (self.folder / "log").read_text(encoding="utf-8")
+
     def wait_until_deferred(self) -> str:
         """Wait until all mail has been tried and is kept for later, and return why."""
         end = time.monotonic() + SECONDS
@@ -139,7 +161,7 @@ def running_postfix() -> Iterator[Postfix]:
 
 
 class SmtpServer:
-    """SendClean's SMTP server: takes mail over TLS from those whose name and password the simulated account has."""
+    """SendClean's SMTP server: takes mail over TLS from who is enabled in the simulated account, with name and password."""
 
     def __init__(self, service: Service) -> None:
         """What happens is put into two queues: who sent which mail with which password, and which logins were refused."""
@@ -154,7 +176,8 @@ class SmtpServer:
         """Decide on a login, as aiosmtpd wants it."""
         assert isinstance(data, LoginPassword)
         given = (data.login.decode(), data.password.decode())
-        if given in [(user.smtp_user_name, user.smtp_password) for user in self._service.users(OWNER_ID)]:
+        enabled = (user for user in self._service.users(OWNER_ID) if user.status == "Enable")
+        if given in [(user.smtp_user_name, user.smtp_password) for user in enabled]:
             return AuthResult(success=True, auth_data=given)
         self.refused.put(given)
         return AuthResult(success=False, handled=False)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run what README.md, CONTRIBUTING.md, docs/ and the modules' EXAMPLES say, as it stands."""
+"""Run what README.md, CONTRIBUTING.md, docs/ and the EXAMPLES of modules and the lookup say, as it stands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ELSEWHERE = {
     ROOT / "roles" / "smtp_users" / "README.md",
 }
 DOCUMENTS = [path for folder in ("", "docs/", "roles/*/") for path in sorted(ROOT.glob(f"{folder}*.md")) if path not in ELSEWHERE]
-MODULES = sorted(path for path in (ROOT / "plugins" / "modules").glob("*.py"))
+PLUGINS = [path for kind in ("modules", "lookup") for path in sorted((ROOT / "plugins" / kind).glob("*.py"))]
 
 
 # The names that the documents use for users created by hand.
@@ -53,8 +53,8 @@ def test_a_document_can_be_followed(document: Path, project: Project, service: S
     follow(project, document)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
-def test_the_examples_of_a_module_run(module: Path, project: Project, service: Service, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("module", PLUGINS, ids=lambda module: f"{module.parent.name}-{module.stem}")
+def test_the_examples_of_a_plugin_run(module: Path, project: Project, service: Service, request: pytest.FixtureRequest) -> None:
     """In check mode, really, and again, which changes only what the examples themselves change back and forth."""
     create_by_hand(project, service, *BY_HAND)
     leaked = service.users(OWNER_ID)[0].smtp_password
@@ -82,7 +82,9 @@ def test_the_examples_of_a_module_run(module: Path, project: Project, service: S
         # Its examples say themselves who billing is.
         del plays[0]
     command = f"ansible-playbook -i inventory {' '.join(plays)}"
-    run = project.run(command, **{**VERBOSE, **NO_CREDENTIALS}).succeeded()
+    # The keyword environment does not reach a lookup.
+    lookup = {"SENDCLEAN_BINDINGS_PATH": str(project.bindings)} if module.parent.name == "lookup" else NO_CREDENTIALS
+    run = project.run(command, **{**VERBOSE, **lookup}).succeeded()
 
     assert plays[0] == "check.yml" or run.changes[0] == 1
     # smtp_user's examples enable billing and disable it further down, those of smtp_bindings bind newsletter and unbind it.

@@ -22,7 +22,7 @@ from bs4 import BeautifulSoup
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / ".build" / "site"
 REPOSITORY = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))["repository"]
-PAGED = r".*\.md|plugins/(modules|filter)/."
+PAGED = r".*\.md|plugins/(modules|filter|lookup)/."
 PAGES = sorted(SITE.rglob("*.html"))
 # README.md is the first page. CHANGELOG.rst is made by the first release.
 GUIDES = {
@@ -32,7 +32,7 @@ GUIDES = {
 } - {"README.html"}
 PLUGINS = [
     *(f"{path.stem}_module" for path in sorted((ROOT / "plugins" / "modules").glob("*.py"))),
-    *(f"{path.stem}_filter" for path in sorted((ROOT / "plugins" / "filter").glob("*.py"))),
+    *(f"{path.stem}_{kind}" for kind in ("filter", "lookup") for path in sorted((ROOT / "plugins" / kind).glob("*.py"))),
     *(f"{path.name}_role" for path in sorted((ROOT / "roles").iterdir())),
 ]
 

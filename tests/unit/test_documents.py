@@ -20,6 +20,8 @@ from ansible_collections.sendclean.email.tests.unit.plugins.helpers import recor
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+# What is no document of this project, and must be pointed to.
+ELSEWHERE = {"https://docs.ansible.com/ansible/latest/community/code_of_conduct.html"}
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), ROOT / "tests" / "simulator" / "README.md"]
 ROOMS = sorted(path for folder in ("module_utils", "plugin_utils") for path in (ROOT / "plugins" / folder).glob("_[a-z]*.py"))
 
@@ -50,19 +52,27 @@ def anchors(document: Path) -> set[str]:
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
         path, unused, anchor = target.partition("#")
+        if target in ELSEWHERE:
+            continue
         assert not path.startswith("http"), f"nothing here can check {target}"
         file = (document.parent / path).resolve() if path else document
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), target
 
 
-def test_the_readme_lists_the_modules_by_their_short_descriptions() -> None:
-    listed = dict(re.findall(r"^\| \[`(\w+)`\]\(plugins/modules/\1\.py\) \| (.+) \|$", README, re.MULTILINE))
+@pytest.mark.parametrize("kind", ["modules", "lookup"])
+def test_the_readme_lists_the_plugins_by_their_short_descriptions(kind: str) -> None:
+    listed = dict(re.findall(rf"^\| \[`(\w+)`\]\(plugins/{kind}/\1\.py\) \| (.+) \|$", README, re.MULTILINE))
     described = {}
-    for path in (ROOT / "plugins" / "modules").glob("*.py"):
+    for path in (ROOT / "plugins" / kind).glob("*.py"):
         match = re.search(r"^short_description: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
         described[path.stem] = match and match[1]
     assert listed == described
+
+
+def test_the_readme_lists_the_playbooks() -> None:
+    listed = re.findall(r"^\| \[`sendclean\.email\.(\w+)`\]\(playbooks/\1\.yml\) \| .+ \|$", README, re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 
 
 def test_the_readme_lists_the_versions_that_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +129,7 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
     [
         ("requests", {"_client"}),
         ("psycopg", {"_postgres"}),
-        ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "_watch", "action"}),
+        ("ansible", {"_control_node", "_dates", "_module", "_role", "_vault", "_watch", "action", "lookup"}),
         ("yaml", {"_credentials"}),
         ("fcntl", {"_files"}),
         (
@@ -129,6 +139,7 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
                 "_control_node",
                 "_disk",
                 "_files",
+                "_listed",
                 "_module",
                 "_options",
                 "_postgres",
@@ -137,12 +148,12 @@ def test_rooms_import_only_from_rooms_below_them() -> None:
                 "_steps",
                 "_variables",
             }
-            | {"_watch"},
+            | {"_watch", "lookup"},
         ),
     ],
 )
 def test_only_these_rooms_know(library: str, rooms: set[str]) -> None:
-    """Modules, actions and filters are named by their folders."""
+    """Modules, actions, lookups and filters are named by their folders."""
     knowing = {
         path.stem if path in ROOMS else path.parent.name
         for path in (ROOT / "plugins").rglob("*.py")

@@ -42,6 +42,7 @@ NO_MESSAGES = {
     # A pattern, a type, a description of an enum's member.
     r"^(.*?object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\(.*?\)): ?",
     "dict[str, Any]",
+    "tuple[str | None, ...]",
     "not carried out",
     "an answer after which the call may have been carried out",
     "no usable answer: the call may have been carried out",
@@ -64,20 +65,35 @@ NO_MESSAGES = {
     "<number> aliases move",
     "Everything has moved already",
     "<what> from <place> to <place>: give that as smtp_users_<option>, SENDCLEAN_<option> or <option>",
-    "These users have<dry> a new password, redeploy what uses it: <rotated>",
+    "These users have<would> a new password, <todo>: <reset>",
+    "These aliases have<would> a new user with a new password, <todo> while the old one works: <switched>",
+    "redeploy what uses it",
+    "which smtp_users_rotate_deploy_tasks delivers",
+    "for <values> hours",
+    "the next run",
+    "Delivered<would> now, since that was still to be done: <again>",
+    "Retired<would>, so that the old credentials work no more: <retired>",
+    "Due, and left alone while a former user works until: <waiting>",
+    "Disabled, and so left alone: <off>",
+    "The former users of these had the leaked password, and were<would> reset, too: <formers>",
+    "Left as they are, since what is given has their former users: <former>",
+    "former user of <former>",
     "(in the real run)",
     "Nothing is to be bound: the bindings have it all",
     "Left out, since they had no alias: <nameless>",
     "Nobody has claimed <others>",
     "Acknowledged<would> as somebody else's: <names>",
     "Nobody is to be acknowledged",
-    "Left out, since a creation was begun that may have made them: <possible>. Run sendclean.email.enforce first, which settles "
-    "it. Should it ask who they are, name those that are somebody else's with smtp_users_acknowledge_names; "
+    "Left out, since a creation was begun that may have made them: <possible>. Run sendclean.email.enforce first, or rotate "
+    "where the alias has a user, which settles it. Should it ask who they are, name those that are somebody else's with "
+    "smtp_users_acknowledge_names; "
     "is the alias no longer wanted, unbind it with sendclean.email.smtp_bindings",
     "# The SMTP users of <host>, exported by sendclean.email.export",
-    "smtp_users_list: []",
     "state: absent",
-    "# Left out, since SendClean shows no status that is known: <user>",
+    "# Left out, since <reason>: <user>",
+    "SendClean shows no status that is known",
+    "it is off, and <working>, which takes turns with it, is not",
+    "it takes turns with the user of <user>",
     # What <which> and <where> stand for.
     "a line break",
     "a control character",
@@ -91,6 +107,9 @@ NO_MESSAGES = {
     "adopt them or disable them; if they are somebody else's, run sendclean.email.acknowledge",
     "check owner_id and the base URL; if the users are gone, unbind the aliases with sendclean.email.smtp_bindings",
     "choose one, and give it once as smtp_user_name beside the alias",
+    "disable it by its smtp_user_name, or the next rotation is refused",
+    "run it again, which ends it: the alias means who it meant before until then",
+    "run sendclean.email.rotate with smtp_users_rotate_overlap_hours, or smtp_user_rotate, which retires it",
     "give each a state in a task, which sets it",
     "<first>restore <noun>, or run sendclean.email.recover. If there never was one, adopt the users "
     "(sendclean.email.export makes a list of them), or "
@@ -112,7 +131,7 @@ NO_MESSAGES = {
     "about <minutes> minute<minutes> left",
     # A line of the diff, and the first words of Ansible's own message.
     "encrypted with vault ID <vault_id>",
-    "Unsupported parameters for (<action>)",
+    "Unsupported parameters for (<plugin>)",
 }
 
 

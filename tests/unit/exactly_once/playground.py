@@ -15,7 +15,15 @@ from unittest import mock
 
 import simulator.service
 import simulator.store
-from ansible_collections.sendclean.email.plugins.module_utils import _apply, _bindings, _client, _files, _postgres, _reset
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _apply,
+    _bindings,
+    _client,
+    _files,
+    _postgres,
+    _reset,
+    _rotate,
+)
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock, run_main
 from simulator import Service, SimulatedUser
 from unit.exactly_once.kept import Kept, Result
@@ -33,7 +41,7 @@ def fake_time() -> Iterator[FakeClock]:
     with contextlib.ExitStack() as stack:
         for module in (_bindings, _client, _files, _postgres, simulator.service, simulator.store):
             stack.enter_context(mock.patch.object(module, "time", clock))
-        for module in (_apply, _reset):
+        for module in (_apply, _reset, _rotate):
             stack.enter_context(mock.patch.object(module, "utc_now", clock.utc_now))
         yield clock
 
@@ -74,7 +82,7 @@ class Account:
         """The account's part of the bindings, which must be whole whenever somebody looks."""
         document = self.kept.document() or {"accounts": {}}
         section = document["accounts"].get(self.options["api_url"], {}).get(OWNER, {})
-        assert set(section) <= {"aliases", "intents", "known", "password_times"}
+        assert set(section) <= {"aliases", "intents", "known", "password_times", "standbys"}
         return dict(section)
 
     def acknowledge(self, *names: str) -> None:

@@ -22,12 +22,12 @@ from unittest import mock
 from ansible_collections.sendclean.email.plugins.module_utils import _files, _postgres
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import COLLECTION, run_main
 from unit.exactly_once.kept import Result, steps_of
-from unit.exactly_once.sabotage import CHANGES
+from unit.exactly_once.sabotage import changed
 from unit.exactly_once.steps import NEVER
 
 # A server process that has imported all this, and that has no threads, forks one process for each run.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_MODULES = ("smtp_user", "smtp_users", "smtp_password_reset")
+_MODULES = ("smtp_user", "smtp_users", "smtp_password_reset", "smtp_user_rotate")
 _CONTEXT.set_forkserver_preload([__name__, *(f"{COLLECTION}.plugins.modules.{name}" for name in _MODULES)])
 
 
@@ -130,8 +130,7 @@ def _run(
         os.dup2(stderr.fileno(), 2)
         stack.enter_context(mock.patch.object(inspect.unwrap(_files.DurableFile.lock), "__defaults__", ("", lock_timeout)))
         stack.enter_context(mock.patch.object(_postgres, "LOCK_TIMEOUT", lock_timeout))
-        for change in under:
-            stack.enter_context(CHANGES[change]())
+        stack.enter_context(changed(under))
         stack.enter_context(steps.watched())
         if start is not None:
             start.wait(60)

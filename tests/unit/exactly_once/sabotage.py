@@ -10,14 +10,25 @@ A proof counts if it fails where what it proves is taken out.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _postgres, _sql
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _apply,
+    _bindings,
+    _document,
+    _postgres,
+    _rotate,
+    _sql,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
+from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings
 from ansible_collections.sendclean.email.plugins.module_utils._postgres import PostgresStore
 
 Change = Callable[[], contextlib.AbstractContextManager[object]]
@@ -135,6 +146,75 @@ def _short_wait() -> contextlib.AbstractContextManager[object]:
     return mock.patch.object(_postgres, "LOCK_TIMEOUT", 2.0)
 
 
+# ---- of a rotation ----------------------------------------------------------------------------------------------
+
+
+def _switch_unseen() -> contextlib.AbstractContextManager[object]:
+    """The alias is switched to whoever is listed, whatever the listing shows of it."""
+    return mock.patch.object(_rotate, "unmet", lambda wanted, user: None)
+
+
+def _no_staged_mark() -> contextlib.AbstractContextManager[object]:
+    """Of a standby with a new password it is not kept that the switch to it is still to come."""
+    return mock.patch.object(_document, "_parse_standby", _standby_as(staged=False))
+
+
+def _standby_as(**parts: Any) -> Callable[[Any], Any]:
+    parse = _document._parse_standby
+    return lambda value: replace(parse(value), **parts)
+
+
+def _no_intent() -> contextlib.AbstractContextManager[object]:
+    """Nothing is written down before addSmtp."""
+    return mock.patch.object(Record, "record_intent", lambda *unused: None)
+
+
+def _no_look_alikes() -> contextlib.AbstractContextManager[object]:
+    """A second user is created, whoever may be there already."""
+    return mock.patch.object(_rotate, "creation_problems", lambda *unused: ())
+
+
+def _planned_with(**parts: Any) -> contextlib.AbstractContextManager[object]:
+    """Plan as if the standby were another one."""
+    plan = _rotate.plan_rotation
+
+    def planned(alias: str, bindings: Any, *rest: Any) -> Any:
+        standbys = {alias: replace(standby, **parts) for alias, standby in bindings.standbys.items()}
+        return plan(alias, replace(bindings, standbys=standbys), *rest)
+
+    return mock.patch.object(_rotate, "plan_rotation", planned)
+
+
+def _no_waiting() -> contextlib.AbstractContextManager[object]:
+    """Who works until its time is taken for the next one."""
+    return _planned_with(retires_at=None)
+
+
+def _no_refusal() -> contextlib.AbstractContextManager[object]:
+    """A standby gets another password, whoever has enabled it."""
+    return mock.patch.object(_rotate, "_refuse", lambda *unused: None)
+
+
+def _retire_early() -> contextlib.AbstractContextManager[object]:
+    """The former user's time is over at once."""
+    return _planned_with(retires_at=datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc))
+
+
+def _no_standbys() -> contextlib.AbstractContextManager[object]:
+    """Whoever takes turns with an alias's user is nobody's."""
+    return mock.patch.object(Bindings, "standby_of", lambda bindings, name: None)
+
+
+def _begun_without_standbys() -> contextlib.AbstractContextManager[object]:
+    """A begun creation may have made whoever takes turns with another alias's user."""
+    return mock.patch.object(Bindings, "owner_of", Bindings.alias_of)
+
+
+def _purge_unlocked() -> contextlib.AbstractContextManager[object]:
+    """Others create users while a purge looks who is nobody's."""
+    return mock.patch.object(_apply, "_needs_lock", lambda *unused: False)
+
+
 CHANGES: dict[str, Change] = {
     "no fence": _no_fence,
     "fence before the alarm": _fence_before_the_alarm,
@@ -146,7 +226,26 @@ CHANGES: dict[str, Change] = {
     "lock elsewhere": _lock_elsewhere,
     "one lock for all": _one_lock_for_all,
     "pauses": _pauses,
+    "switch unseen": _switch_unseen,
+    "no staged mark": _no_staged_mark,
+    "no intent": _no_intent,
+    "no look-alikes": _no_look_alikes,
+    "no waiting": _no_waiting,
+    "no refusal": _no_refusal,
+    "retire early": _retire_early,
+    "no standbys": _no_standbys,
+    "begun without standbys": _begun_without_standbys,
+    "purge unlocked": _purge_unlocked,
     "short late": _short_late,
     "short patience": _short_patience,
     "short wait": _short_wait,
 }
+
+
+@contextlib.contextmanager
+def changed(under: Sequence[str]) -> Iterator[None]:
+    """Have changes in force, by name."""
+    with contextlib.ExitStack() as stack:
+        for change in under:
+            stack.enter_context(CHANGES[change]())
+        yield

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -65,6 +66,11 @@ class World(RuleBasedStateMachine):
         self.made_for: dict[str, str] = {}
         # Whether the file was ever lost or an old one put back.
         self.lossy = False
+        # Whether somebody has changed a user by name, who could be a standby.
+        self.meddled = False
+        # Until when each former user has to work at least, and how long the last run took.
+        self.works_until: dict[str, float] = {}
+        self.took = 0.0
 
     def teardown(self) -> None:
         """Take the folder away."""
@@ -73,6 +79,10 @@ class World(RuleBasedStateMachine):
     def intents(self) -> Result:
         """The creations of which the file does not know how they ended."""
         return dict(self.account.bindings().get("intents", {}))
+
+    def standbys(self) -> dict[str, str]:
+        """Which user takes turns with that of an alias."""
+        return {alias: standby["smtp_user_name"] for alias, standby in self.account.bindings().get("standbys", {}).items()}
 
     def let_pass(self, seconds: float) -> None:
         """Let time pass, for which a listing may lag."""
@@ -85,16 +95,17 @@ class World(RuleBasedStateMachine):
             # Nobody can tell from a listing that lags what an edit or a reset did whose run has died.
             self.let_pass(LAG + 2 * TIMEOUT)
         options = {**options, **self.account.kept.spellings()[node]}
-        before, bound = {user.smtp_user_name: user for user in self.account.users()}, self.account.aliases()
-        knows = any(self.account.bindings().get(key) for key in ("aliases", "intents", "known"))
+        before, was = {user.smtp_user_name: user for user in self.account.users()}, self.account.bindings()
+        bound = was.get("aliases", {})
         plan = self.predict(module, options)
         lagging = self.service.settings.listing_lag and (self.cut_short or self.account.bindings().get("intents"))
         self.service.clear_log()
         result = self.run_with(module, options, trouble)
         self.service.clear_faults()
         assert not self.account.kept.left_open()
-        self.nobody_is_disabled_unasked(options, before, bound)
-        self.nobody_is_made_again(options, before, bound, knows)
+        self.former_users_work(module, options, before, bound)
+        self.nobody_is_cut_off_unasked(module, options, before, was)
+        self.nobody_is_made_again(options, before, was)
         made = self.account.carried_out()
         self.unsettled = (result is None or "failed" in result) and bool(made["editSmtp"] + made["resetSmtpPassword"])
         OUTCOMES["power lost" if result is None else "failed" if result.get("failed") else "ok"] += 1
@@ -106,27 +117,67 @@ class World(RuleBasedStateMachine):
             # Check mode makes one listing, and so it cannot wait for a user that a lagging one does not show yet.
             self.foretold(plan, result)
         if not result.get("failed"):
-            self.done_as_asked(module, options, result)
+            self.done_as_asked(module, options, result, bound)
         return result
 
-    def nobody_is_disabled_unasked(self, options: Result, before: dict[str, Any], bound: dict[str, str]) -> None:
-        """Whatever becomes of the run: only who is asked for, or, by a purge, who has an alias that the list does not name."""
-        disabled = {user.smtp_user_name for user in self.account.users() if user.status == "Disable"}
-        disabled = {name for name in disabled if name not in before or before[name].status == "Enable"}
+    def former_users_work(self, module: str, options: Result, before: dict[str, Any], bound: dict[str, str]) -> None:
+        """Whatever becomes of a rotation: who had the credentials of before can send, and so can who asks now."""
+        if module != "smtp_user_rotate":
+            return
+        name, now = bound[options["alias"]], self.account.aliases()[options["alias"]]
+        if name in before:
+            assert self.account.user(name) == before[name], f"{name} was cut off"
+            assert self.account.user(now).status == before[name].status, f"{now} cannot send"
+        if name != now:
+            # Times are kept in whole seconds.
+            self.works_until[name] = self.clock.now + options["overlap_hours"] * 3600 - self.took - 1
+
+    def nobody_is_cut_off_unasked(self, module: str, options: Result, before: dict[str, Any], was: Result) -> None:
+        """Whatever becomes of the run: only who is asked for, or, by a purge, who has an alias that the list does not name, or a
+        standby whose time is over.
+        """
+        aliases, standbys = was.get("aliases", {}), was.get("standbys", {})
+        # Who asks for an alias's user by name asks for the alias.
+        owners = {name: alias for alias, name in aliases.items()}
+        alias = options.get("alias") or owners.get(options.get("smtp_user_name", ""), "")
+        asked = {options.get("smtp_user_name") or aliases.get(alias) or self.account.aliases().get(alias)}
+        standby = standbys.get(alias) or standbys.get(options.get("renamed_from", "")) or {}
+        other = {standby.get("smtp_user_name")}
+        if alias in was.get("intents", {}):
+            other |= {name for name, owner in self.made_for.items() if owner == alias}
+        over = {name for name in other if self.works_until.get(name, 0.0) <= self.clock.now}
         if options.get("purge"):
             named = {user["alias"] for user in options["users"]}
-            assert disabled <= {name for alias, name in bound.items() if alias not in named}
+            off, reset = {name for alias, name in aliases.items() if alias not in named}, set()
+            if options["purge_scope"] == "account":
+                off |= before.keys() - aliases.values() - {standby["smtp_user_name"] for standby in standbys.values()}
+        elif module == "smtp_user_rotate":
+            off, reset = over, over
+        elif module == "smtp_password_reset":
+            off, reset = set(), asked
         else:
-            asked = {options.get("smtp_user_name"), self.account.aliases().get(options.get("alias", ""))}
-            assert disabled <= (asked if options.get("state") == "absent" else set())
+            asked |= {aliases.get(options.get("renamed_from", "")), *other}
+            off, reset = (asked if options.get("state") == "absent" else set()), set()
+        for user in self.account.users():
+            old = before.get(user.smtp_user_name, replace(user, status="Enable"))
+            assert user.status == old.status or user.status == "Enable" or user.smtp_user_name in off
+            assert user.smtp_password == old.smtp_password or user.smtp_user_name in reset
 
-    def nobody_is_made_again(self, options: Result, before: dict[str, Any], bound: dict[str, str], knows: bool) -> None:
+    def nobody_is_made_again(self, options: Result, before: dict[str, Any], was: Result) -> None:
         """Who was made for an alias and has not changed is not made again, whatever became of the file."""
         alias, old = options.get("alias", ""), options.get("renamed_from", "")
+        bound, intents = was.get("aliases", {}), was.get("intents", {})
         asked = {user["alias"]: user for user in options.get("users", [options]) if "alias" in user}
-        bound_now = {name: alias for alias, name in self.account.aliases().items()}
+        if "overlap_hours" in options:
+            # A second user, like the first one.
+            first = before.get(bound[alias])
+            asked[alias] = {name: getattr(first, name, None) for name in ("total_limit", "hourly_limit")}
+        bound_now = {name: alias for alias, name in (*self.account.aliases().items(), *self.standbys().items())}
         if bound.get(old) and self.account.aliases().get(alias) == bound[old]:
-            self.made_for = {name: alias if name == bound[old] else owner for name, owner in self.made_for.items()}
+            # Who takes turns comes along, and who was made to.
+            comes = {bound[old], self.standbys().get(alias), *(self.made_for if old in intents else ())}
+            self.made_for = {name: alias if owner == old and name in comes else owner for name, owner in self.made_for.items()}
+            self.made_for.update({bound[old]: alias} if bound[old] in self.made_for else {})
             self.adopted.add((alias, bound[old]))
         for user in self.account.users():
             if user.smtp_user_name in before:
@@ -134,15 +185,17 @@ class World(RuleBasedStateMachine):
             # One that is not bound is the one whose creation was begun.
             alias = bound_now.get(user.smtp_user_name) or alias or next(iter(self.intents().keys() & asked.keys()))
             limits = (asked[alias]["total_limit"], asked[alias]["hourly_limit"])
-            assert knows or not before, "made for a file that knows nobody"
+            assert any(was.get(key) for key in ("aliases", "intents", "known")) or not before, "made for a file that knows nobody"
             again = [
                 other.smtp_user_name
                 for other in before.values()
                 if self.made_for.get(other.smtp_user_name) == alias
+                and other.smtp_user_name != bound.get(alias)
                 and (other.status, other.total_limit, other.hourly_limit) == ("Enable", *limits)
             ]
             assert not again, f"{user.smtp_user_name} is {again} once more"
             self.made_for[user.smtp_user_name] = alias
+        assert self.lossy or max(Counter(self.made_for.values()).values(), default=0) <= 2, "an alias has three users"
 
     def predict(self, module: str, options: Result) -> Result:
         """Check mode: one listing, and nothing touched that is kept."""
@@ -160,11 +213,14 @@ class World(RuleBasedStateMachine):
             value = {"listing_shape": "text"} if kind == "with_settings" else None
             self.service.add_fault(call, kind, times=times, skip=skip, location=location, seconds=seconds, value=value)
         power = self.account.kept.power(trouble.get("end_at", 10**9), trouble.get("keeps_renames", True))
+        start = self.clock.now
         try:
             with power.watched():
                 return self.account.run(module, **options)
         except PowerLoss:
             return None
+        finally:
+            self.took = self.clock.now - start
 
     @staticmethod
     def foretold(plan: Result, result: Result) -> None:
@@ -178,7 +234,7 @@ class World(RuleBasedStateMachine):
             assert (foreseen["call"], foreseen["parameters"]) == (real["call"], real["parameters"])
             assert foreseen["smtp_user_name"] == (None if real["call"] == "addSmtp" else real["smtp_user_name"])
 
-    def done_as_asked(self, module: str, options: Result, result: Result) -> None:
+    def done_as_asked(self, module: str, options: Result, result: Result, bound: dict[str, str]) -> None:
         """The service holds what the result says and what was asked for, and an immediate re-run changes nothing."""
         users = {user.smtp_user_name: user for user in self.account.users()}
         if module == "smtp_password_reset":
@@ -187,6 +243,15 @@ class World(RuleBasedStateMachine):
                 return
         elif module == "smtp_users":
             assert result["summary"]["failed"] == 0
+        elif module == "smtp_user_rotate":
+            name = self.account.aliases()[options["alias"]]
+            assert result["smtp_user_name"] == name
+            assert not result["changed"] or result["smtp_password"] == users[name].smtp_password
+            if name != bound[options["alias"]]:
+                assert result["former"]["smtp_user_name"] == bound[options["alias"]]
+                assert not options["overlap_hours"] or "max_age_days" in options or self.waits(options)
+            if "max_age_days" not in options or options["overlap_hours"] == 0:
+                return
         elif result["smtp_user"]:
             shown = result["smtp_user"]
             true = users[shown["smtp_user_name"]]
@@ -208,7 +273,11 @@ class World(RuleBasedStateMachine):
         assert again["changed"] is False, again
         assert self.account.calls() == {"listSmtp": 1}
 
+    def waits(self, options: Result) -> bool:
+        """Whether another rotation is put off."""
+        return "waiting_until" in self.account.run("smtp_user_rotate", **options)
+
     def known(self) -> list[str]:
         """The users that people know of: not those of creations that are still to be settled."""
-        bound = set(self.account.aliases().values())
+        bound = {*self.account.aliases().values(), *self.standbys().values()}
         return [user.smtp_user_name for user in self.account.users() if user.smtp_user_name in self.by_hand | bound]

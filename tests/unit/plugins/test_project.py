@@ -69,9 +69,9 @@ def argument_spec(monkeypatch: pytest.MonkeyPatch) -> Any:
     return catch
 
 
-def documented_options(name: str) -> dict[str, Any]:
-    """A module's options as its documentation has them, those of the fragments included."""
-    documentation = yaml.safe_load(importlib.import_module(f"{COLLECTION}.plugins.modules.{name}").DOCUMENTATION)
+def documented_options(name: str, kind: str = "modules") -> dict[str, Any]:
+    """A plugin's options as its documentation has them, those of the fragments included."""
+    documentation = yaml.safe_load(importlib.import_module(f"{COLLECTION}.plugins.{kind}.{name}").DOCUMENTATION)
     options: dict[str, Any] = dict(documentation.get("options", {}))
     for fragment in documentation["extends_documentation_fragment"]:
         where, _dot, which = fragment.removeprefix("sendclean.email.").partition(".")
@@ -99,6 +99,16 @@ def test_the_documented_options_are_those_of_the_argument_spec(name: str, argume
         declared = spec[option]
         for key, default in (("type", "str"), ("default", None), ("required", False), ("choices", None), ("elements", None)):
             assert about.get(key, default) == declared.get(key, default), f"{key} of {option}"
+
+
+def test_the_lookup_takes_the_options_that_say_which_account_is_meant(argument_spec: Any) -> None:
+    """Beside its terms those of smtp_user_info, to which the same documentation belongs."""
+    options = documented_options("smtp_credentials", "lookup")
+    spec: dict[str, Any] = importlib.import_module(f"{COLLECTION}.plugins.lookup.smtp_credentials").ARGUMENT_SPEC
+    assert options.keys() == {"_terms", *spec}
+    of_module = argument_spec("smtp_user_info")
+    assert spec.items() <= of_module.items()
+    assert of_module.keys() - spec.keys() == {"smtp_user_names", "aliases", "status", "include_passwords"}
 
 
 @every_module
@@ -145,7 +155,9 @@ def test_no_file_and_no_function_has_grown_too_long(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in PLUGINS if path.parent.name in ("action", "modules")], ids=lambda path: str(path.relative_to(ROOT))
+    "path",
+    [path for path in PLUGINS if path.parent.name in ("action", "lookup", "modules")],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_a_module_is_thin(path: Path) -> None:
     """What its functions and classes do, the declaration of options in main() aside."""

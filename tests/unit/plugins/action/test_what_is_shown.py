@@ -128,6 +128,21 @@ def test_a_password_that_is_no_longer_young_is_taken_as_it_is_shown(
     assert len(service.log) == 1
 
 
+@pytest.mark.parametrize("standby", [{"retires_at": "2027-01-01T00:00:00Z"}, {}, {"staged": True}])
+def test_who_takes_turns_with_the_user_of_the_alias_is_not_forgotten(
+    standby: dict[str, Any], act: Act, dest: Path, bindings_path: Path, server: RunningServer, service: Service
+) -> None:
+    """A run died between the switch and the storing: the file has the former user, and is given the active one."""
+    act()
+    aliases = {"billing": "smtp1", "shop": "smtp3"}
+    standbys = {"shop": {"smtp_user_name": "smtp2", **standby}}
+    write_bindings(bindings_path, server.base_url, aliases=aliases, standbys=standbys)
+    foretold, done = act(check=True), act()
+    assert (foretold["updated"], done["updated"], done["removed"]) == (["shop"], ["shop"], [])
+    assert done["diff"] == {"prepared": "shop: smtp_password and smtp_user_name changed\n"}
+    assert stored(dest)["smtp_credentials"]["shop"]["smtp_user_name"] == "smtp3"
+
+
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize(
     "aliases", [{"billing": "smtp1"}, {"billing": "smtp1", "shop": "smtp3"}], ids=["an old file", "another account's"]

@@ -255,7 +255,7 @@ def test_a_file_that_makes_no_sense_is_refused_by_name_and_left_as_it_is(
     assert bindings_path.read_bytes() == left
 
 
-@pytest.mark.parametrize("version", [2, 17])
+@pytest.mark.parametrize("version", [3, 17])
 def test_a_file_of_a_newer_version_is_left_to_that_version(version: int, file: Record, bindings_path: Path) -> None:
     bindings_path.write_text(json.dumps({"version": version, "entries": []}))
     for use in (Record.read, bind):

@@ -72,7 +72,7 @@ def test_an_odd_user_fails_nobody_else(
         assert len(result["warnings"]) == len(fields)
         assert "passw0rd" not in str(result["warnings"])
     (shown,) = result["smtp_users"]
-    as_it_is = {"smtp_password": "passw0rd3", "password_age_days": None, "status": "Enable", **LIMITS}
+    as_it_is = {"smtp_password": "passw0rd3", "password_age_days": None, "standby_of": None, "status": "Enable", **LIMITS}
     assert shown == {"alias": None, "smtp_user_name": "smtp3", **as_it_is, **dict.fromkeys(_in_results(fields))}
 
 

@@ -71,7 +71,7 @@ def test_what_is_asked_for_is_shown_by_one_listing_and_nothing_is_touched(
 def test_every_field_is_shown_in_its_type_and_no_password(account: Service, run_module: RunModule, bindings_path: Path) -> None:
     account.settings = Settings(numeric_strings=True, integer_status=True, extra_fields=True)
     shown = run_module("smtp_user_info", bindings_path=str(bindings_path))
-    limits = {"total_limit": 1000, "hourly_limit": 100, "password_age_days": None}
+    limits = {"total_limit": 1000, "hourly_limit": 100, "password_age_days": None, "standby_of": None}
     assert shown["smtp_users"] == [
         {"alias": "billing", "smtp_user_name": "smtp1", "status": "Enable", **limits, "total_limit": 5},
         {"alias": None, "smtp_user_name": "smtp2", "status": "Enable", **limits},

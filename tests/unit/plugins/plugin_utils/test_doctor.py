@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome
-from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent, User
+from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent, Standby, User
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import Difference
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import Facts, FileFacts, Finding, ago, findings_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import is_report, page_of, report_of, whole_report
@@ -173,8 +173,9 @@ def test_what_is_just_to_be_known_needs_none(facts: Facts, code: str | None, tex
 
 def test_the_guide_has_each_code() -> None:
     guide = (Path(__file__).resolve().parents[4] / "docs" / "doctor.md").read_text(encoding="utf-8")
-    hands, notes = guide[guide.index("The codes are") :].split("just to\nbe known,")
-    assert {code for _facts, code, _count, _text in HANDS} == set(re.findall(r"`(\w+)`", hands))
+    hands, notes = re.split(r"just\s+to\s+be\s+known,", guide[guide.index("The codes are") :])
+    codes = {code for _facts, code, _count, _text in HANDS} | {code for _facts, code, _told in STANDBYS}
+    assert codes == set(re.findall(r"`(\w+)`", hands))
     noted = {code for _facts, codes, _text in NOTES for code in (codes or "").split()}
     assert noted - {"begun"} == set(re.findall(r"`(\w+)`", notes))
 
@@ -259,11 +260,48 @@ def test_a_report_says_nothing_of_whose_account_it_is(facts: Callable[[], Facts]
         assert name not in report.replace("smtp_", "")
 
 
+def on_standby(status: str, **standby: Any) -> Facts:
+    listing = {**LISTING, "smtp4": User("smtp4", status, 100, 10)}
+    return dataclasses.replace(bound(standbys={"billing": Standby("smtp4", **standby)}), listing=listing)
+
+
+def test_who_takes_turns_is_nobody_unclaimed() -> None:
+    for facts in (
+        on_standby("Enable", retires_at=NOW + datetime.timedelta(hours=1)),
+        on_standby("Disable"),
+        # It was disabled by somebody, or the run that did so died: there is nothing to do for a person.
+        on_standby("Disable", retires_at=NOW - datetime.timedelta(hours=1)),
+    ):
+        assert findings_of(facts) == []
+        assert "2 bound to an alias, 1 taking turns with them, 1 known, 0 unclaimed" in page_of(facts, [])
+        assert report_of(facts, [])["users"]["standbys"] == 1
+
+
+STANDBYS = [
+    (on_standby("Enable", retires_at=NOW - datetime.timedelta(seconds=1)), "former_works", "still works, of billing: run"),
+    (on_standby("Disable", staged=True), "rotation_begun", "was begun and did not end for billing: run it again"),
+    (on_standby("Enable", staged=True), "rotation_begun", "was begun"),
+    # Its second user may be there or not: the rotation itself settles that, and to unbind the alias would lose its user.
+    (bound(intents={"billing": Intent(5, 5, frozenset(LISTING))}), "rotation_begun", "did not end for billing: run it again"),
+    (on_standby("Enable"), "standby_works", "the user on standby of billing was enabled by somebody"),
+]
+
+
+@pytest.mark.parametrize(("facts", "code", "told"), STANDBYS)
+def test_a_standby_that_waits_for_somebody_is_told(facts: Facts, code: str, told: str) -> None:
+    (finding,) = findings_of(facts)
+    assert (finding.code, finding.needs_a_hand, finding.count) == (code, True, 1)
+    assert told in str(finding)
+    assert facts.bindings_file
+    busy = dataclasses.replace(facts, bindings_file=dataclasses.replace(facts.bindings_file, busy=True))
+    assert [finding.code for finding in findings_of(busy)] == ["busy"], "the run that is at work may end it"
+
+
 def test_the_report_counts() -> None:
     facts = begun("smtp1", "smtp2", "smtp3", listing=MORE, credentials_file=KEPT, difference=STALE)
     report = report_of(facts, findings_of(facts))
     assert report["users"] == {
-        **{"listed": 5, "enabled": 4, "disabled": 1, "odd": 0, "bound": 2, "known": 1},
+        **{"listed": 5, "enabled": 4, "disabled": 1, "odd": 0, "bound": 2, "standbys": 0, "known": 1},
         **{"unclaimed": 0, "unlisted": 0},
     }
     (creation,) = report["begun"]

@@ -88,6 +88,20 @@ RESULTS = [planned(), planned(dry=False), failing("a"), REFUSED, ERROR, CHECKSUM
 TOLD = {"owner_id": "4711", "list": [{}, {}]}
 
 
+def test_a_former_user_is_told_apart_from_one_that_is_purged() -> None:
+    result = planned("shop")
+    result["smtp_users"][2]["standby_of"] = "a|b"
+    comment = report("/srv/p.md", result, True, "production", TOLD)
+    assert "to disable, former user of `a\\|b`" in comment
+    assert "not in the list" not in comment
+    page = report("/srv/p.html", result, True, "production", TOLD)
+    assert "former user of a|b" in page and "not in the list" not in page
+    assert "Those of the list, former users that still work." in page
+    whole = validate(report("/srv/p.json", result, True, "production", TOLD), "report")
+    assert [user["standby_of"] for user in whole["smtp_users"]] == [None, None, "a|b", None]
+    assert [change["standby_of"] for change in whole["changes"]] == [None, "a|b"]
+
+
 def test_a_comment_has_who_changes_and_nobody_else() -> None:
     shown = report("/srv/p.md", planned(), True, "production", TOLD)
     assert (

@@ -19,10 +19,11 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     strangers,
     told_of_recovery,
     told_of_strangers,
+    without_formers,
 )
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
 
-LIMITS = {"total_limit": None, "hourly_limit": 5}
+LIMITS = {"total_limit": None, "hourly_limit": 5, "standby_of": None}
 
 
 def account(**facts: Any) -> dict[str, Any]:
@@ -90,6 +91,13 @@ def test_the_aliases_of_a_list_of_any_shape(users: Any, aliases: set[str]) -> No
 def test_who_is_known_is_nobodys_and_who_may_be_a_begun_creation_may_be_somebodys() -> None:
     begun = {"more": {"smtp_user_names": ["s3", "s4"]}, "shop": {"smtp_user_names": []}}
     assert strangers(account(unclaimed=["s1", "s2", "s3"], known=["s1", "s9"], begun=begun)) == (["s2"], ["s3"])
+
+
+def test_what_is_older_than_a_rotation_is_left_as_it_is() -> None:
+    now = account(standbys={"a": {"smtp_user_name": "s1"}, "b": {"smtp_user_name": "s9"}})
+    found = without_formers(Found({"a": "s1", "b": "s2", "c": "s9"}, ["s3"]), now)
+    assert found == Found({"b": "s2", "c": "s9"}, ["s3"], ["a"])
+    assert "Left as they are, since what is given has their former users: a" in list(told_of_recovery(found, now, dry=False))
 
 
 def test_what_is_told() -> None:

@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
-from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import due, leaked_and_kept, strangers
+from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import (
+    Done,
+    choose,
+    credentials_of,
+    due,
+    leaked_and_kept,
+    not_delivered,
+    strangers,
+    told_of,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +94,7 @@ def test_a_list_may_be_text_with_commas_and_each_of_its_places_is_named(name: st
         ("validate_certs", [("yes", True), ("False", False)], ["x"]),
         ("timeout", [(30, 30.0), ("2.5", 2.5), (0.5, 0.5)], [True, "soon", [1], "1_0"]),
         ("requests_per_minute", [(0, 0), (" 60 ", 60), (-1, -1)], [True, "1_0", 1.5, "many", {}]),
+        ("rotate_overlap_hours", [(0, 0.0), ("48", 48.0), (1.5, 1.5)], [-1, "nan", 1e7, True, "soon", [90]]),
         ("rotate_max_age_days", [(0, 0.0), ("90", 90.0), (1.5, 1.5)], [-1, "nan", "inf", True, False, "soon", [90]]),
     ],
 )
@@ -169,13 +179,22 @@ def test_nothing_makes_it_fail(variables: dict[str, Any]) -> None:
     assert all(any(problem.startswith(name) for problem in problems) for name in wrong)
 
 
+def user(
+    number: int, alias: str | None, password: str | None, age: float | None, standby_of: str | None = None
+) -> dict[str, Any]:
+    facts = {"alias": alias, "smtp_user_name": f"smtp{number}", "smtp_password": password}
+    return {**facts, "password_age_days": age, "standby_of": standby_of}
+
+
 USERS = [
-    {"smtp_user_name": "smtp1", "alias": "billing", "smtp_password": "one"},
-    {"smtp_user_name": "smtp2", "alias": "shop", "smtp_password": "leaked"},
-    {"smtp_user_name": "smtp3", "alias": "news", "smtp_password": None},
-    {"smtp_user_name": "smtp4", "alias": None, "smtp_password": "leaked"},
+    user(1, "billing", "one", 30.0),
+    user(2, "shop", "leaked", 0.5),
+    user(3, "news", None, None),
+    user(4, None, "leaked", None),
+    user(5, None, "leaked", 400.0, standby_of="billing"),
 ]
-KEPT: dict[str, Any] = {"updated": ["shop"], "password_age_days": {"billing": 30.0, "shop": 0.5, "news": None}}
+FRESH = ["shop"]
+PAST, NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -185,17 +204,99 @@ KEPT: dict[str, Any] = {"updated": ["shop"], "password_age_days": {"billing": 30
         ({"rotate_max_age_days": 29.0}, ["smtp1", "smtp3"]),
         ({"rotate_max_age_days": 30.0}, ["smtp3"]),
         ({"rotate_max_age_days": 0.0}, ["smtp1", "smtp3"]),
-        ({"rotate_leaked_password": "leaked"}, ["smtp2"]),
+        ({"rotate_leaked_password": "leaked"}, ["smtp2", "smtp5"]),
         ({"rotate_leaked_password": "another"}, []),
     ],
 )
 def test_whose_passwords_are_due(choice: dict[str, Any], names: list[str]) -> None:
     """The file has just been given the password of shop, which a run has reset that died."""
-    assert [user["smtp_user_name"] for user in due(choice, USERS, KEPT)] == names
+    assert [user["smtp_user_name"] for user in due(choice, USERS, FRESH)] == names
 
 
 def test_who_is_not_reset_is_known() -> None:
     assert leaked_and_kept({"rotate_leaked_password": "leaked"}, USERS) == ["smtp4"]
     assert leaked_and_kept({"rotate_aliases": ["shop"]}, USERS) == []
-    assert strangers({"rotate_aliases": ["shop", "nobody"]}, KEPT) == ["nobody"]
-    assert strangers({"rotate_max_age_days": 1.0}, KEPT) == []
+    assert strangers({"rotate_aliases": ["shop", "nobody"]}, USERS) == ["nobody"]
+    assert strangers({"rotate_max_age_days": 1.0}, USERS) == []
+
+
+def known(delivered: dict[str, str | None] | None = None, **standbys: str | None) -> dict[str, Any]:
+    """What smtp_bindings says: who has a former user, until when, and what was delivered."""
+    return {
+        "bindings": {"billing": "smtp1", "shop": "smtp2", "news": "smtp3"},
+        "standbys": {alias: {"smtp_user_name": f"of {alias}", "retires_at": until} for alias, until in standbys.items()},
+        "delivered": delivered or {},
+    }
+
+
+def names(users: list[Any]) -> list[str]:
+    return [user["smtp_user_name"] for user in users]
+
+
+def chosen(who: dict[str, Any], waiting: list[str], **values: Any) -> tuple[list[str], ...]:
+    values = {f"rotate_{name}": value for name, value in values.items()}
+    choice = choose(values, USERS, FRESH, waiting, who, NOW)
+    return names(choice.reset), names(choice.rotate), names(choice.retire), choice.left
+
+
+def test_who_is_due_is_rotated_where_old_credentials_are_to_work_on() -> None:
+    nobody = known()
+    assert chosen(nobody, [], aliases=["billing"]) == (["smtp1"], [], [], [])
+    assert chosen(nobody, [], aliases=["billing"], overlap_hours=0.0) == ([], ["smtp1"], [], [])
+    assert chosen(nobody, [], leaked_password="leaked", overlap_hours=0.0) == (["smtp2", "smtp5"], [], [], [])
+    assert chosen(nobody, ["billing"], leaked_password="one", overlap_hours=0.0) == (["smtp1"], [], [], [])
+
+
+@pytest.mark.parametrize("choice", [{"aliases": ["news"]}, {"max_age_days": 1000.0}, {"leaked_password": "x"}])
+def test_a_former_user_retires_when_its_time_is_over_whoever_is_due(choice: dict[str, Any]) -> None:
+    due_too = ["smtp3"] if "leaked_password" not in choice else []
+    for until, retiring in ((PAST, ["smtp1"]), (NOW, ["smtp1"]), (LATER, []), (None, [])):
+        assert chosen(known(billing=until), [], **choice, overlap_hours=1.0) == ([], due_too, retiring, [])
+    # Only with an overlap, and not while the last credentials are not where they are used.
+    assert chosen(known(billing=PAST), [], **choice)[2] == []
+    assert chosen(known(billing=PAST), ["billing"], **choice, overlap_hours=1.0) == ([], due_too, [], ["billing"])
+    # Nor before somebody could deploy what this run has only just kept: the next run retires.
+    only = {f"rotate_{name}": value for name, value in choice.items()}
+    kept = choose({**only, "rotate_overlap_hours": 1.0}, USERS, FRESH, [], known(billing=PAST), NOW, ["billing"])
+    assert (names(kept.rotate), names(kept.retire), kept.left) == (due_too, [], [])
+    # The guard that lets nothing else happen takes a password of no known age for too old.
+    assert chosen(known(news=PAST), [], aliases=["billing"], overlap_hours=1.0) == ([], ["smtp1"], [], [])
+
+
+def test_who_must_wait_is_not_rotated() -> None:
+    assert chosen(known(billing=PAST), ["billing", "shop"], aliases=["billing"], overlap_hours=1.0) == ([], [], [], ["billing"])
+
+
+@pytest.mark.parametrize(
+    ("who", "aliases"),
+    [
+        (known(), []),
+        (known(billing=PAST, shop=LATER, news=None), ["billing", "shop"]),
+        (known({"billing": "smtp1"}, billing=PAST), []),
+        (known({"billing": "of billing", "shop": "smtp2"}, shop=PAST), ["billing"]),
+        # It was reset under the same name.
+        (known({"news": None}), ["news"]),
+    ],
+)
+def test_what_was_switched_and_not_delivered_is_known(who: dict[str, Any], aliases: list[str]) -> None:
+    assert not_delivered(who) == aliases
+
+
+def test_nobody_s_empty_password_is_delivered() -> None:
+    assert credentials_of(USERS, ["billing", "news", "gone"]) == {"billing": {"smtp_user_name": "smtp1", "smtp_password": "one"}}
+
+
+def test_what_is_told_of_a_rotation() -> None:
+    done = Done(["b", "a"], {"a": "until X"}, ["c"], {"d": "Y"}, ["e"], ["f"], ["g"])
+    assert list(told_of(done, dry=True, delivers=False)) == [
+        "These users have (in the real run) a new password, redeploy what uses it: b",
+        "These aliases have (in the real run) a new user with a new password, redeploy what uses it "
+        "while the old one works: a (until X)",
+        "Delivered (in the real run) now, since that was still to be done: g",
+        "Retired (in the real run), so that the old credentials work no more: c",
+        "Due, and left alone while a former user works until: d (Y)",
+        "Disabled, and so left alone: e",
+        "The former users of these had the leaked password, and were (in the real run) reset, too: f",
+    ]
+    assert list(told_of(Done(), dry=False, delivers=True)) == ["Nobody has a new password."]
+    assert "which smtp_users_rotate_deploy_tasks delivers: a" in next(told_of(Done(["a"]), dry=False, delivers=True))

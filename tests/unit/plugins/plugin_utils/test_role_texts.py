@@ -38,7 +38,8 @@ for loader in (Loader, CLoader):
 
 
 def user(alias: str | None, name: str, **fields: Any) -> dict[str, Any]:
-    return {"alias": alias, "smtp_user_name": name, "status": "Enable", "total_limit": 5, "hourly_limit": 1, **fields}
+    facts = {"alias": alias, "smtp_user_name": name, "status": "Enable", "total_limit": 5, "hourly_limit": 1}
+    return {**facts, "standby_of": None, **fields}
 
 
 def loaded(text: str) -> Any:
@@ -75,6 +76,21 @@ def test_a_limit_or_a_status_that_is_none_is_left_out() -> None:
     assert loaded(users_file("host", [limitless])) == [{"alias": "a", "smtp_user_name": "b"}]
     assert loaded(users_file("host", [user("a", "b", status=None)])) == []
     assert loaded(users_file("host", [])) == []
+
+
+def test_who_takes_turns_with_another_user_is_no_entry() -> None:
+    former = user(None, "s2", standby_of="a\nb: c")
+    text = users_file("host", [user("a\nb: c", "s1"), former])
+    assert "  # Left out, since it takes turns with the user of a\\nb: c: s2\n" in text
+    assert [entry["smtp_user_name"] for entry in loaded(text)] == ["s1"]
+    assert [entry["state"] for entry in loaded(users_file("host", [user("a", "s1", status="Disable")]))] == ["absent"]
+    # As absent, the one who still works would be disabled with it.
+    text = users_file("host", [user("a", "s1", status="Disable"), user(None, "s2", standby_of="a"), user(None, "s3")])
+    assert "# Left out, since it is off, and s2, which takes turns with it, is not: s1" in text
+    assert [entry["smtp_user_name"] for entry in loaded(text)] == ["s3"]
+    off = user(None, "s2", standby_of="a", status="Disable")
+    assert len(loaded(users_file("host", [user("a", "s1", status="Disable"), off]))) == 1
+    assert loaded(users_file("host", [off])) == []
 
 
 def test_half_of_a_surrogate_pair_is_refused() -> None:
