@@ -84,9 +84,10 @@ def own_play(project: Project, *pre_tasks: dict[str, Any], check: str = "--check
     "setting",
     [
         {},
-        {"ANSIBLE_STRATEGY": "free", "ANSIBLE_FORKS": "5"},
-        {"ANSIBLE_STRATEGY": "host_pinned", "ANSIBLE_FORKS": "2"},
-        {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "0", "ANSIBLE_DISPLAY_OK_HOSTS": "0", "ANSIBLE_STDOUT_CALLBACK": "minimal"},
+        {
+            **{"ANSIBLE_STRATEGY": "free", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "0", "ANSIBLE_DISPLAY_OK_HOSTS": "0"},
+            **{"ANSIBLE_STDOUT_CALLBACK": "minimal"},
+        },
     ],
     ids=lambda setting: ",".join(setting.values()) or "linear",
 )

@@ -70,7 +70,6 @@ STORIES: dict[str, tuple[Prepare, bool, int]] = {
     "create": (one_user, True, 40),
     "create-answer-lost": (answer_lost(one_user, "addSmtp"), True, 40),
     "retire": (former_works, False, 42),
-    "reset": (standby_is_off, True, 82),
     "reset-answer-lost": (answer_lost(standby_is_off, "resetSmtpPassword"), True, 82),
     "retire-and-reset": (both, True, 80),
 }
