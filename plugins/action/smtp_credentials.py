@@ -19,7 +19,8 @@ from ansible_collections.sendclean.email.plugins.module_utils._module import (
     PATH,
     TEXT,
 )
-from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import checked_options, environment_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._arguments import checked_options
+from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import environment_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._store import store
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import secrets_of
 

@@ -100,7 +100,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._client import REQ
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError, bug_in
 from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_OPTIONS, CONNECTION_OPTIONS
 from ansible_collections.sendclean.email.plugins.module_utils._options import refuse_values, text_problem
-from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import checked_options
+from ansible_collections.sendclean.email.plugins.plugin_utils._arguments import checked_options
 from ansible_collections.sendclean.email.plugins.plugin_utils._listed import credentials_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import in_clear
 from jinja2.exceptions import UndefinedError

@@ -19,9 +19,6 @@ from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
-from ansible.module_utils.errors import UnsupportedError
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.block import Block
 from ansible.playbook.helpers import load_list_of_blocks
@@ -30,16 +27,7 @@ from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import action_loader, connection_loader
 from ansible.utils.display import Display
-from ansible_collections.sendclean.email.plugins.module_utils._client import SHORT_SECRET
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._module import without_nulls
-from ansible_collections.sendclean.email.plugins.module_utils._options import (
-    bindings_in,
-    refuse_values,
-    text_problems,
-    url_problems,
-)
-from ansible_collections.sendclean.email.plugins.plugin_utils._vault import in_clear
+from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError
 
 _SHELL = "/bin/sh"
 # What a task "meta" is told to do after which a host has no more tasks, here or at all.
@@ -59,37 +47,6 @@ def environment_of(action: ActionBase) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-@contextlib.contextmanager
-def checked_options(
-    plugin: str, spec: Mapping[str, Any], given: Mapping[str, Any], loader: DataLoader, needed_by: Iterable[str] = ()
-) -> Iterator[dict[str, Any]]:
-    """Have the options of what runs in Ansible's own process, checked as those of a module are, by an argument spec.
-
-    Paths start from the playbook's folder. Raises SendCleanError, in whose text, as in that of every other one that is raised
-    meanwhile, no secret is shown that was given for something else, too.
-    """
-    arguments = {name: in_clear(value) for name, value in without_nulls(given).items()}
-    validated = ArgumentSpecValidator(spec).validate(arguments)
-    # A short one would mangle the text, and its own message shows no secret.
-    hidden = {value for value in validated._no_log_values if len(value) >= SHORT_SECRET}
-    try:
-        if validated.error_messages:
-            unsupported = f"Unsupported parameters for ({plugin}): "
-            errors = validated.errors.errors
-            problems = ((unsupported if isinstance(error, UnsupportedError) else "") + error.msg for error in errors)
-            raise SendCleanError("; ".join(problems))
-        params: dict[str, Any] = validated.validated_parameters
-        refuse_values([*text_problems(spec, params, arguments), *url_problems("bindings_url", params)])
-        params.update(bindings_in(params, arguments, needed_by))
-        for name, option in spec.items():
-            if option["type"] == "path" and params[name]:
-                params[name] = loader.path_dwim(params[name])
-        yield params
-    except SendCleanError as error:
-        error.args = (remove_values(str(error), hidden),)
-        raise
 
 
 def _tasks_in(blocks: Iterable[Any]) -> Iterator[Any]:
