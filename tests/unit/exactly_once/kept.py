@@ -222,9 +222,9 @@ class InDatabase(Kept):
         self.ask("delete from sendclean_bindings")
 
     def empty(self) -> None:
-        # Sessions of runs that were stopped, if they are still there.
+        # Sessions of runs that were stopped, if they are still there: a run that has to wait for one passes other points.
         self.ask(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
             " where backend_type = 'client backend' and pid <> pg_backend_pid()"
         )
         self.ask("with theirs as (delete from theirs) delete from sendclean_bindings")
