@@ -10,6 +10,7 @@ import ipaddress
 import json
 import os
 import re
+import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -238,12 +239,15 @@ def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Optio
             yield OptionError(_at(place, option), f"must be a positive integer, not {shown(limit)}")
 
 
-def duration_problems(option: str, params: Mapping[str, Any], unit: str) -> Iterator[OptionError]:
+def duration_problems(
+    option: str, params: Mapping[str, Any], unit: str, most: float = sys.float_info.max
+) -> Iterator[OptionError]:
     """Yield what is wrong with a duration that may be left out."""
     value = params[option]
     # So written, a number that is none ("nan") is refused, too.
-    if value is not None and not (isinstance(value, float) and 0 <= value <= _MOST_SECONDS):
-        yield OptionError(option, f"must be a number of {unit}, 0 or more and up to {_MOST_SECONDS}, not {shown(value)}")
+    if value is not None and not (isinstance(value, float) and 0 <= value <= most):
+        bounds = "0 or more" if most == sys.float_info.max else f"0 or more and up to {most}"
+        yield OptionError(option, f"must be a number of {unit}, {bounds}, not {shown(value)}")
 
 
 def _is_integer(value: Any) -> bool:

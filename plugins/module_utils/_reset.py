@@ -40,7 +40,10 @@ def reset_password(client: Client, record: Record | None, params: Mapping[str, A
         bindings = record.read() if record else Bindings()
         name = params["smtp_user_name"] if params["alias"] is None else bindings.aliases.get(params["alias"])
         if name is None:
-            return _to_come(client, params, bindings, check_mode)
+            alias, warning = params["alias"], to_come(client, params["alias"], bindings, check_mode)
+            # A user who has just been created has a password of no age, which nobody knows.
+            due = params["current_password"] is None and not params["max_age_days"]
+            return {"smtp_user_name": None, "alias": alias, "changed": due, "warnings": [warning]}
         names = [name, *_former(params, bindings)]
         due = any(is_old(params["max_age_days"], bindings.password_times.get(each), utc_now()) for each in names)
         if record and due and params["current_password"] is None and not check_mode:
@@ -79,20 +82,20 @@ def reset_password(client: Client, record: Record | None, params: Mapping[str, A
         return result
 
 
-def _to_come(client: Client, params: Mapping[str, Any], bindings: Bindings, check_mode: bool) -> dict[str, Any]:
-    """Return what a dry run can say of an alias that has no user yet: a task before this one may create it."""
-    alias, place = params["alias"], bindings.option
+def to_come(client: Client, alias: str, bindings: Bindings, check_mode: bool) -> str:
+    """Return the warning of a dry run about an alias that has no user yet: a task before this one may create it.
+
+    Raises SendCleanError; in a real run it does so always.
+    """
+    place = bindings.option
     if not check_mode:
         raise RefusedError(f'alias "{alias}" has no user in {place}: create or adopt one with sendclean.email.smtp_user')
     # As every dry run does: an account that cannot be listed is a failure here, too.
     client.list_smtp()
-    # A user who has just been created has a password of no age, which nobody knows.
-    due = params["current_password"] is None and not params["max_age_days"]
-    warning = (
+    return (
         f'alias "{alias}" has no user in {place} yet: the real run fails unless an earlier task creates or '
         "adopts one. Here it counts as created: an adopted user's password is of unknown age, which max_age_days lets through"
     )
-    return {"smtp_user_name": None, "alias": alias, "changed": due, "warnings": [warning]}
 
 
 def _former(params: Mapping[str, Any], bindings: Bindings) -> list[str]:

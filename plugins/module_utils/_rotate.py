@@ -51,7 +51,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._planner import (
     unmet,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._rails import creation_problems
-from ansible_collections.sendclean.email.plugins.module_utils._reset import is_old, reset_once
+from ansible_collections.sendclean.email.plugins.module_utils._reset import is_old, reset_once, to_come
 
 
 @dataclass(frozen=True)
@@ -201,18 +201,11 @@ def _list(client: Client, bindings: Bindings, alias: str) -> Listing:
 
 
 def _to_come(client: Client, params: Mapping[str, Any], bindings: Bindings, check_mode: bool) -> dict[str, Any]:
-    """Return what a dry run can say of an alias that has no user yet: a task before this one may create it."""
-    alias, place = params["alias"], bindings.option
-    if not check_mode:
-        raise RefusedError(f'alias "{alias}" has no user in {place}: create or adopt one with sendclean.email.smtp_user')
-    client.list_smtp()
-    warning = (
-        f'alias "{alias}" has no user in {place} yet: the real run fails unless an earlier task creates or adopts one. Here it '
-        "counts as created: an adopted user's password is of unknown age, which max_age_days lets through"
-    )
+    """Return what a dry run can say of an alias that has no user yet."""
+    warning = to_come(client, params["alias"], bindings, check_mode)
     due = not params["max_age_days"]
     operations: list[dict[str, Any]] = [{"call": "addSmtp", "smtp_user_name": None, "parameters": {}}] if due else []
-    nobody = {"alias": alias, "smtp_user_name": None, "former": None, "operations": operations}
+    nobody = {"alias": params["alias"], "smtp_user_name": None, "former": None, "operations": operations}
     return {**nobody, "changed": due, "warnings": [warning]}
 
 

@@ -115,7 +115,6 @@ error:
     http_status: 200
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -130,7 +129,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._module import (
     Module,
     run,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import name_problems, shown
+from ansible_collections.sendclean.email.plugins.module_utils._options import duration_problems, name_problems, refuse_values
 from ansible_collections.sendclean.email.plugins.module_utils._reset import reset_password
 
 
@@ -141,9 +140,7 @@ def reset(params: Mapping[str, Any], client: Client, record: Record | None, chec
         raise problem
     if params["alias"] is not None and params["smtp_user_name"] is not None:
         raise OptionError("alias", "and smtp_user_name exclude each other: give one of the two")
-    age = params["max_age_days"]
-    if age is not None and not (isinstance(age, float) and math.isfinite(age) and age >= 0):
-        raise OptionError("max_age_days", f"must be a number of days, 0 or more, not {shown(age)}")
+    refuse_values(duration_problems("max_age_days", params, "days"))
     return reset_password(client, record, params, check_mode)
 
 

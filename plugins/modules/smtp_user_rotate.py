@@ -138,6 +138,7 @@ error:
     http_status: 200
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -157,7 +158,8 @@ from ansible_collections.sendclean.email.plugins.module_utils._rotate import rot
 
 def work(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
     """Rotate the password if it is due, and return the task's result."""
-    refuse_values((*duration_problems("max_age_days", params, "days"), *duration_problems("overlap_hours", params, "hours")))
+    problems = duration_problems("max_age_days", params, "days"), duration_problems("overlap_hours", params, "hours", most=10**6)
+    refuse_values(itertools.chain(*problems))
     # There is a record, since alias, which is required, needs one.
     return rotate(client, cast(Record, record), params, check_mode)
 

@@ -231,8 +231,15 @@ def test_whatever_becomes_of_an_answer_there_are_two_users_and_the_alias_s_can_l
 def test_bad_input_is_told_before_anything_is_sent(run_module: RunModule, bindings_path: Path, service: Service) -> None:
     for options, told in (
         ({"alias": "billing", "bindings_path": None}, "alias needs bindings_path or bindings_url"),
-        ({"alias": "billing", "overlap_hours": -1}, "overlap_hours must be a number of hours"),
-        ({"alias": "billing", "max_age_days": "nan"}, "max_age_days must be a number of days"),
+        (
+            {"alias": "billing", "overlap_hours": -1},
+            "overlap_hours must be a number of hours, 0 or more and up to 1000000, not -1",
+        ),
+        ({"alias": "billing", "overlap_hours": 1000001}, "overlap_hours must be a number of hours"),
+        ({"alias": "billing", "max_age_days": "nan"}, "max_age_days must be a number of days, 0 or more, not"),
+        ({"alias": "billing", "max_age_days": "inf"}, "max_age_days must be a number of days, 0 or more, not"),
+        # As long as one likes.
+        ({"alias": "billing", "max_age_days": 1e300, "overlap_hours": 1000000}, 'alias "billing" has no user in bindings_path'),
         ({"alias": "billing"}, 'alias "billing" has no user in bindings_path'),
     ):
         result = run_module("smtp_user_rotate", **{"bindings_path": str(bindings_path), **options}).result
