@@ -48,7 +48,7 @@ unit: setup  ## run the unit tests
 
 # A file's tests share what is costly to set up: one process runs them.
 integration: setup  ## run the integration tests: real playbooks against the simulated service
-	@$(RUN) python -m pytest -q -n 3 --dist loadfile tests/integration
+	@$(RUN) python -m pytest -q -n 2 --dist loadfile tests/integration
 
 lint: setup  ## run ansible-lint, ruff and mypy
 	@failed=0; \
