@@ -51,8 +51,8 @@ def database(running: Postgres) -> Postgres:
 
 @pytest.fixture
 def stores(database: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
-    """stores(query, account) opens one; who waits for a lock gives up at once."""
-    monkeypatch.setattr(_postgres, "LOCK_TIMEOUT", 0.05)
+    """stores(query, account) opens one; who waits for a lock gives up as soon as the server has surely ended the last session."""
+    monkeypatch.setattr(_postgres, "LOCK_TIMEOUT", 1.0)
     opened: list[PostgresStore] = []
 
     def opens(query: str = "", account: tuple[str, str] = ACCOUNT, role: str = "postgres") -> PostgresStore:
@@ -153,7 +153,7 @@ def test_a_name_is_the_same_in_each_encoding(
 
 @pytest.mark.parametrize("query", ["", "?sendclean_table=sendclean_bindings", "?sendclean_table=public.sendclean_bindings"])
 def test_each_spelling_of_the_table_has_the_same_lock(stores: Stores, query: str) -> None:
-    with stores().lock(), pytest.raises(BindingsError, match=r"has been held for 0\.05 s by sendclean on "), stores(query).lock():
+    with stores().lock(), pytest.raises(BindingsError, match=r"has been held for 1 s by sendclean on "), stores(query).lock():
         pass
 
 
@@ -175,7 +175,7 @@ def test_who_waits_is_told_who_has_the_lock(stores: Stores, monkeypatch: pytest.
             pass
     host = socket.gethostname()[:20]
     words = (
-        rf"held for 0\.05 s by sendclean on {host} job 4711 since \d\d:\d\d:\d\dZ \(process \d+ of the server, connected 20.*\)"
+        rf"held for 1 s by sendclean on {host} job 4711 since \d\d:\d\d:\d\dZ \(process \d+ of the server, connected 20.*\)"
     )
     assert caught.match(words)
     assert caught.match("Wait for that run to end, or end it if it hangs, then run again")

@@ -310,12 +310,12 @@ def test_a_lock_that_is_held(
     run_module: RunModule, service: Service, server: RunningServer, database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By another run: a dry one does not wait for it, nor one that finds everything done."""
-    monkeypatch.setattr(_postgres, "LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr(_postgres, "LOCK_TIMEOUT", 1.0)
     url = at(database)
     store = _postgres.PostgresStore(url, (server.base_url, OWNER))
     with contextlib.closing(store), store.lock():
         result = refused(run_module, service, url)
-        assert "The lock of bindings_url has been held for 0.05 s by sendclean on " in result.msg
+        assert "The lock of bindings_url has been held for 1 s by sendclean on " in result.msg
         assert run_module("smtp_user", check=True, bindings_url=url, **CREATION)["changed"] is True
     assert run_module("smtp_user", bindings_url=url, **CREATION)["changed"] is True
     with contextlib.closing(store), store.lock():
