@@ -21,6 +21,7 @@ from pathlib import Path
 from queue import Queue
 from ssl import Purpose, create_default_context
 
+import pytest
 import trustme
 import yaml
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -49,6 +50,12 @@ smtp unix - - n - - smtp
 
 # Nothing takes that long. A test that waits fails then.
 SECONDS = 60
+
+
+# .ci/run installs it, where it can.
+WITH_POSTFIX = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("postfix"), reason="Postfix is not installed, or nobody is root, who has to start it"
+)
 
 
 def place(project: Project, folder: Path, host: str = "relay1", **variables: str) -> None:

@@ -34,7 +34,7 @@ ROTATE = """\
 # What arrives: name and password. And with it what of the place counts as changed when it arrives.
 Arrived = Callable[[], "tuple[str, str]"]
 
-# The first of them needs nothing else.
+# The first of them needs nothing else. The servers of these, 200 MB, nobody downloads without having asked for them.
 others = pytest.mark.skipif(not (deliveries.FOLDER / "done").exists(), reason='only "make deliveries" gets what it needs')
 
 

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,10 +29,7 @@ MODULE = (ROTATE, DEPLOY, "ansible-playbook rotate.yml")
 PLAYBOOK = "ansible-playbook -i inventory sendclean.email.rotate -e smtp_users_rotate_overlap_hours=0 -e smtp_users_rotate"
 ROLE = (f"{PLAYBOOK}_aliases=billing", "ansible-playbook -i inventory relay.yml", f"{PLAYBOOK}_max_age_days=90")
 
-pytestmark = [
-    pytest.mark.skipif(not shutil.which("postfix"), reason="Postfix is not installed"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start Postfix"),
-]
+pytestmark = relay.WITH_POSTFIX
 
 
 @dataclass

@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -139,8 +137,7 @@ def test_what_the_table_cannot_hold_is_refused(guide: Project, folder: Path, ser
     assert not (folder / "sasl_passwd").exists()
 
 
-@pytest.mark.skipif(not shutil.which("postfix"), reason="Postfix is not installed")
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start Postfix")
+@relay.WITH_POSTFIX
 def test_mail_goes_out_with_the_password_in_force(guide: Project, service: Service, tmp_path: Path) -> None:
     submission = relay.SmtpServer(service)
     submission.authority.cert_pem.write_to_path(tmp_path / "authority.pem")

@@ -174,9 +174,7 @@ def test_who_waits_is_told_who_has_the_lock(stores: Stores, monkeypatch: pytest.
         with pytest.raises(BindingsError) as caught, stores().lock():
             pass
     host = socket.gethostname()[:20]
-    words = (
-        rf"held for 1 s by sendclean on {host} job 4711 since \d\d:\d\d:\d\dZ \(process \d+ of the server, connected 20.*\)"
-    )
+    words = rf"held for 1 s by sendclean on {host} job 4711 since \d\d:\d\d:\d\dZ \(process \d+ of the server, connected 20.*\)"
     assert caught.match(words)
     assert caught.match("Wait for that run to end, or end it if it hangs, then run again")
 
