@@ -386,9 +386,10 @@ def test_histories(store: str, part: int, stores: Callable[[str], Kept], record_
             suppress_health_check=list(HealthCheck),
         ),
     )
-    sequences = OUTCOMES.pop("sequences")
+    sequences, faults = OUTCOMES.pop("sequences"), OUTCOMES.pop("faults")
     assert min(OUTCOMES[outcome] for outcome in ("ok", "failed", "power lost")) > sequences / 20
     ends = ", ".join(f"{number} {outcome}" for outcome, number in OUTCOMES.most_common())
     record_property(
-        "random histories", f"{sequences} sequences with {OUTCOMES.total()} runs of modules, bindings in a {store}: {ends}"
+        "random histories",
+        f"{sequences} sequences with {OUTCOMES.total()} runs of modules and {faults} faults, bindings in a {store}: {ends}",
     )

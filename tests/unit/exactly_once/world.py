@@ -27,7 +27,7 @@ from unit.exactly_once.steps import PowerLoss
 # For how many seconds a listing lags, where it does.
 LAG = 2.0
 
-# How many sequences ran, and how the runs of modules in them ended.
+# How many sequences ran and faults were put before their calls, and how the runs of modules in them ended.
 OUTCOMES: Counter[str] = Counter()
 
 NO_TROUBLE: Result = {"faults": []}
@@ -208,6 +208,7 @@ class World(RuleBasedStateMachine):
 
     def run_with(self, module: str, options: Result, trouble: Result) -> Result | None:
         for call, kind, times, skip in trouble.get("faults", ()):
+            OUTCOMES["faults"] += 1
             location = f"{self.account.options['api_url']}/elsewhere" if kind == "redirect" else None
             seconds = 1.2 * TIMEOUT if FAULT_KINDS[kind].waits != "never" else 0.0
             value = {"listing_shape": "text"} if kind == "with_settings" else None
