@@ -13,15 +13,17 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, LIMITS, User
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _model,
+)
 
 # The kinds of the sources. Others may come, and count as a general error.
 KINDS = ("ValidationError", "AuthenticationError", "GeneralError", "Invalid_Key", "Invalid Request")
 
 # The table in the vendor's documentation calls the type of "status" integer, its examples show words.
 _STATUSES = {
-    **dict.fromkeys(("enable", "enabled", "1", "true"), ENABLE),
-    **dict.fromkeys(("disable", "disabled", "0", "false"), DISABLE),
+    **dict.fromkeys(("enable", "enabled", "1", "true"), _model.ENABLE),
+    **dict.fromkeys(("disable", "disabled", "0", "false"), _model.DISABLE),
 }
 # Text that stands for a number, as "1000.00" or "2.5e+3". More digits than any limit has are none.
 _NUMBER = re.compile(r"\s*(\d{1,18}(?:\.\d{0,18})?(?:e\+?\d{1,2})?)\s*", re.ASCII | re.IGNORECASE)
@@ -150,13 +152,13 @@ def new_password_in(body: Mapping[str, Any]) -> str:
     return password
 
 
-def users_in(body: Mapping[str, Any], odd: Oddities) -> dict[str, User]:
+def users_in(body: Mapping[str, Any], odd: Oddities) -> dict[str, _model.User]:
     """Read the answer of listSmtp. What makes no sense in a user is null, and goes into ``odd``.
 
     Raises ValueError where all of it makes no sense. No text holds a password.
     """
     entries = entries_of(body.get("smtp_list"))
-    users: dict[str, User] = {}
+    users: dict[str, _model.User] = {}
     for index, entry in enumerate(entries):
         try:
             name = name_in(entry if isinstance(entry, dict) else {})
@@ -190,7 +192,7 @@ def entries_of(value: Any) -> list[Any]:
     return value
 
 
-def _user(name: str, entry: Mapping[str, Any], odd: Oddities) -> User:
+def _user(name: str, entry: Mapping[str, Any], odd: Oddities) -> _model.User:
     status = status_of(entry.get("status"))
     if status is None:
         # Where there is none, too: who is to be disabled cannot be told without it.
@@ -199,11 +201,11 @@ def _user(name: str, entry: Mapping[str, Any], odd: Oddities) -> User:
     password = password_in(entry)
     if password is None and any(entry.get(key) not in (None, "") for key in ("password", "smtp_password")):
         _note(odd, "a password that is no text: it is null here", name)
-    limits = {key: _limit(entry.get(key)) for key in LIMITS}
-    for key in LIMITS:
+    limits = {key: _limit(entry.get(key)) for key in _model.LIMITS}
+    for key in _model.LIMITS:
         if limits[key] is None and entry.get(key) is not None:
             _note(odd, f"{key} {_shown(entry, key)}, no number that is a limit: it is null here", name)
-    return User(name, status, limits["total_limit"], limits["hourly_limit"], password)
+    return _model.User(name, status, limits["total_limit"], limits["hourly_limit"], password)
 
 
 def status_of(value: Any) -> str | None:
@@ -224,13 +226,13 @@ def _limit(value: Any) -> int | None:
     return int(limit) if limit < _MOST and limit == int(limit) else None
 
 
-def _agreed(one: User, other: User, odd: Oddities) -> User:
+def _agreed(one: _model.User, other: _model.User, odd: Oddities) -> _model.User:
     """Return a user that is listed twice, with null for what differs."""
-    both = {field.name: getattr(one, field.name) for field in dataclasses.fields(User)}
+    both = {field.name: getattr(one, field.name) for field in dataclasses.fields(_model.User)}
     differing = [name for name, value in both.items() if value != getattr(other, name)]
     if differing:
         _note(odd, f"two entries that differ in {' and '.join(differing)}: null here", one.smtp_user_name)
-    return User(**{**both, **dict.fromkeys(differing)})
+    return _model.User(**{**both, **dict.fromkeys(differing)})
 
 
 def _shown(entry: Mapping[str, Any], key: str) -> str:

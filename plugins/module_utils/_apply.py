@@ -9,57 +9,36 @@ from __future__ import annotations
 import datetime
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._create import add_once
-from ansible_collections.sendclean.email.plugins.module_utils._errors import (
-    CallError,
-    LostError,
-    RefusedError,
-    SendCleanError,
-    VerificationError,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _bindings,
+    _client,
+    _create,
+    _errors,
+    _lag,
+    _model,
+    _planner,
+    _progress,
+    _rails,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._model import (
-    Bindings,
-    Intent,
-    Listing,
-    Operation,
-    Purge,
-    User,
-    Wanted,
-)
-from ansible_collections.sendclean.email.plugins.module_utils._planner import (
-    Plan,
-    begun_creation,
-    created_since,
-    may_be_of,
-    renames,
-    unmet,
-)
-from ansible_collections.sendclean.email.plugins.module_utils._progress import counted, tell
-from ansible_collections.sendclean.email.plugins.module_utils._rails import AccountPlan, plan_run, refuse_other_plan
-
-# For how long a listing may lag behind a write before the write counts as not applied, in seconds.
-VERIFY_SECONDS = 10.0
 
 
 @dataclass
 class Step:
     """One user's way through a run: the plan, and what came of it."""
 
-    plan: Plan
+    plan: _planner.Plan
     # The write call that was made or, in check mode, is planned.
-    operation: Operation | None = None
+    operation: _model.Operation | None = None
     changed: bool = False
     # What the account showed after the write.
-    user: User | None = None
+    user: _model.User | None = None
     # When the user got its password, as far as the bindings have it.
     password_time: datetime.datetime | None = None
-    error: SendCleanError | None = None
+    error: _errors.SendCleanError | None = None
 
     @property
     def outstanding(self) -> bool:
@@ -93,11 +72,6 @@ class Step:
         return user.password if user else None
 
 
-def age_in_days(time: datetime.datetime | None) -> float | None:
-    """Return how long ago something was, in days; None where that is not known."""
-    return None if time is None else round((utc_now() - time).total_seconds() / 86400, 5)
-
-
 @dataclass(frozen=True)
 class Run:
     """What came of a run: a step for each wanted user, then for each that was purged; the rest as in AccountPlan."""
@@ -108,7 +82,7 @@ class Run:
     checksum: str
 
     @classmethod
-    def of(cls, plan: AccountPlan, bindings: Bindings) -> Run:
+    def of(cls, plan: _rails.AccountPlan, bindings: _model.Bindings) -> Run:
         """Return the run before anything is done."""
         times = bindings.password_times
         steps = [Step(each, password_time=times.get(each.user.smtp_user_name) if each.user else None) for each in plan.plans]
@@ -116,15 +90,15 @@ class Run:
 
     def refuse_unless(self, approved: str | None) -> None:
         """Raise RefusedError if a plan was approved, and it is not this one."""
-        refuse_other_plan([step.plan for step in self.steps], self.checksum, approved)
+        _rails.refuse_other_plan([step.plan for step in self.steps], self.checksum, approved)
 
 
 def enforce(
-    client: Client,
-    record: Record | None,
-    wanted: Sequence[Wanted],
+    client: _client.Client,
+    record: _bindings.Record | None,
+    wanted: Sequence[_model.Wanted],
     check_mode: bool,
-    purge: Purge | None = None,
+    purge: _model.Purge | None = None,
     approved: str | None = None,
 ) -> Run:
     """Make the account hold what is wanted, or in check mode say what would be done.
@@ -132,8 +106,8 @@ def enforce(
     ``approved`` is the checksum of the only plan that may be carried out; None lets each pass. Raises SendCleanError as long as
     nothing was written. From the first write on, a failure is kept in its step.
     """
-    tell(0, len(wanted))
-    bindings = record.read() if record else Bindings()
+    _progress.tell(0, len(wanted))
+    bindings = record.read() if record else _model.Bindings()
     if record and not check_mode and _needs_lock(wanted, bindings, purge):
         with record.lock(optional=True):
             # The listing that a creation rests on must be as young as the lock.
@@ -143,8 +117,8 @@ def enforce(
                 record.require_lock()
             run, going_on = creation.run, creation.give_aliases_their_users()
     else:
-        listing = client.list_smtp() if check_mode else list_with_young(client, bindings, [user.alias for user in wanted])
-        run, going_on = Run.of(plan_run(wanted, listing, bindings, purge), bindings), True
+        listing = client.list_smtp() if check_mode else _lag.list_with_young(client, bindings, [user.alias for user in wanted])
+        run, going_on = Run.of(_rails.plan_run(wanted, listing, bindings, purge), bindings), True
         run.refuse_unless(approved)
     if check_mode:
         for step in run.steps:
@@ -154,80 +128,50 @@ def enforce(
     return run
 
 
-def lost_answer_window(client: Client) -> float:
-    """Return for how many seconds after a lost answer what the call has done may still show up in the listing."""
-    return min(client.connection.timeout, 30.0)
-
-
-def list_with_young(
-    client: Client, bindings: Bindings, users: Iterable[str | None], settled: Callable[[User], bool] = lambda user: True
-) -> Listing:
-    """List the account, again while one of these users got its password a moment ago and is not listed or not ``settled``.
-
-    ``users`` are aliases or names.
-    """
-    names = {bindings.aliases.get(user or "", user or "") for user in users}
-    listing: Listing = {}
-    for listing in client.listings(VERIFY_SECONDS):
-        waiting = (name for name in names if name not in listing or not settled(listing[name]))
-        if not any(is_young(bindings, name) for name in waiting):
-            break
-    return listing
-
-
-def is_young(bindings: Bindings, smtp_user_name: str) -> bool:
-    """Say whether a user got its password so short a time ago that a listing may not show it yet."""
-    password_time = bindings.password_times.get(smtp_user_name)
-    return password_time is not None and (utc_now() - password_time).total_seconds() < VERIFY_SECONDS
-
-
-def utc_now() -> datetime.datetime:
-    """Return now, in UTC as the bindings have it."""
-    return datetime.datetime.now(datetime.timezone.utc)
-
-
 class _Creation:
     """All that changes the bindings: settle what an earlier run began, rename, adopt, create. Under the account's lock."""
 
-    def __init__(self, client: Client, record: Record, wanted: Sequence[Wanted], purge: Purge | None) -> None:
+    def __init__(
+        self, client: _client.Client, record: _bindings.Record, wanted: Sequence[_model.Wanted], purge: _model.Purge | None
+    ) -> None:
         self._client = client
         self._record = record
         bindings = record.read()
-        self._moves = renames(wanted, bindings)
+        self._moves = _planner.renames(wanted, bindings)
         self._bindings = bindings.with_moves(self._moves)
-        self._listing: Listing = {}
+        self._listing: _model.Listing = {}
         self.run = self._settled(wanted, bindings, purge)
         self._taken = {step.plan.user.smtp_user_name for step in self.run.steps if step.plan.user}
         # Those that are to be created, in their order; begun is the one whose intent is durable already.
         self._queue = deque(step for step in self.run.steps if step.plan.create)
         self._begun: str | None = None
         # Why no more may be created.
-        self._lost: LostError | None = None
+        self._lost: _errors.LostError | None = None
 
-    def _settled(self, wanted: Sequence[Wanted], bindings: Bindings, purge: Purge | None) -> Run:
+    def _settled(self, wanted: Sequence[_model.Wanted], bindings: _model.Bindings, purge: _model.Purge | None) -> Run:
         """List the account and plan; where creations were begun, until their users are listed, or would have to be."""
         begun = [user for user in wanted if self._is_begun(user)]
         listings = itertools.chain(
-            [list_with_young(self._client, self._bindings, [user.alias for user in wanted])],
-            self._client.listings(lost_answer_window(self._client)) if begun else (),
+            [_lag.list_with_young(self._client, self._bindings, [user.alias for user in wanted])],
+            self._client.listings(_lag.lost_answer_window(self._client)) if begun else (),
         )
         for self._listing in listings:
             if not begun or self._shows(begun, wanted, bindings):
                 break
-        return Run.of(plan_run(wanted, self._listing, bindings, purge), bindings)
+        return Run.of(_rails.plan_run(wanted, self._listing, bindings, purge), bindings)
 
-    def _shows(self, begun: Sequence[Wanted], wanted: Sequence[Wanted], bindings: Bindings) -> bool:
+    def _shows(self, begun: Sequence[_model.Wanted], wanted: Sequence[_model.Wanted], bindings: _model.Bindings) -> bool:
         """Say whether the listing shows all users whose creation was begun. New ones with other limits may be others'."""
         try:
-            plans = plan_run(wanted, self._listing, bindings).plans
-        except RefusedError:
+            plans = _rails.plan_run(wanted, self._listing, bindings).plans
+        except _errors.RefusedError:
             # That limits are missing, say, is no mistake if the user shows up.
             intents = [self._bindings.intents[user.alias or ""] for user in begun]
-            found = ((intent, created_since(intent, self._listing, self._bindings)) for intent in intents)
-            return all(any(may_be_of(intent, self._listing[name]) for name in names) for intent, names in found)
+            found = ((intent, _planner.created_since(intent, self._listing, self._bindings)) for intent in intents)
+            return all(any(_planner.may_be_of(intent, self._listing[name]) for name in names) for intent, names in found)
         return all(plan.adopt for plan in plans if self._is_begun(plan.wanted))
 
-    def _is_begun(self, wanted: Wanted) -> bool:
+    def _is_begun(self, wanted: _model.Wanted) -> bool:
         """Say whether the user is that of a creation of which it is not known how it ended."""
         return (
             wanted.alias in self._bindings.intents
@@ -257,8 +201,8 @@ class _Creation:
         begun = self._is_begun(wanted)
         if step.plan.adopt:
             # Of an adopted user it is not known when it got its password, of one whose creation was begun here it is.
-            step.password_time = utc_now() if begun else step.password_time
-            self._record.bind(wanted.alias, step.plan.adopt, utc_now() if begun else None)
+            step.password_time = _lag.utc_now() if begun else step.password_time
+            self._record.bind(wanted.alias, step.plan.adopt, _lag.utc_now() if begun else None)
             step.changed = True
         elif step.plan.create:
             self._queue.popleft()
@@ -266,51 +210,39 @@ class _Creation:
         elif begun:
             self._record.drop_intent(wanted.alias)
 
-    def _intent(self, step: Step) -> Intent:
+    def _intent(self, step: Step) -> _model.Intent:
         limits = step.plan.wanted.limits()
-        return Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), utc_now())
+        return _model.Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), _lag.utc_now())
 
     def _create(self, step: Step, alias: str) -> None:
         """Create the user of an alias exactly once, whatever becomes of the answer."""
         intent = self._intent(step)
         if self._begun != alias:
             self._record.record_intent(alias, intent)
-        name = add_once(self._client, self._record, alias, intent, lambda: self._find_created(step.plan.wanted))
-        step.operation = Operation("addSmtp", name, step.plan.wanted.limits())
+
+        def recognise(listing: _model.Listing, bindings: _model.Bindings) -> str | None:
+            return _planner.begun_creation(step.plan.wanted, listing, bindings, self._taken)
+
+        name = _create.add_once(self._client, self._record, alias, intent, recognise)
+        step.operation = _model.Operation("addSmtp", name, step.plan.wanted.limits())
         step.changed = True
-        step.password_time = utc_now()
+        step.password_time = _lag.utc_now()
         self._bind_created(alias, name)
 
     def _bind_created(self, alias: str, name: str) -> None:
         """Bind who was created, and begin the next creation in the same write: a durable write costs more than a call."""
         following = self._queue[0] if self._queue else None
         next_one = (following.plan.wanted.alias or "", self._intent(following)) if following else None
-        self._lost = self._record.bind_created(alias, name, utc_now(), next_one)
+        self._lost = self._record.bind_created(alias, name, _lag.utc_now(), next_one)
         self._begun = next_one[0] if next_one else None
 
-    def _find_created(self, wanted: Wanted) -> str | None:
-        """Look for the user of a creation whose answer is lost."""
-        bindings = self._record.read()
-        problem: RefusedError | None = None
-        for listing in self._client.listings(lost_answer_window(self._client)):
-            try:
-                name, problem = begun_creation(wanted, listing, bindings, self._taken), None
-            except RefusedError as error:
-                # Until the last listing: the user itself may show up beside one that is somebody else's.
-                name, problem = None, error
-            if name is not None:
-                return name
-        if problem:
-            raise problem
-        return None
 
-
-def _needs_lock(wanted: Sequence[Wanted], bindings: Bindings, purge: Purge | None) -> bool:
+def _needs_lock(wanted: Sequence[_model.Wanted], bindings: _model.Bindings, purge: _model.Purge | None) -> bool:
     """Say whether nobody may be created meanwhile: who has just been is a stranger by older bindings, and would be purged."""
     return purge is not None or any(_may_bind(user, bindings) for user in wanted)
 
 
-def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
+def _may_bind(wanted: _model.Wanted, bindings: _model.Bindings) -> bool:
     """Say whether the bindings may have to change for a user."""
     if wanted.alias is None or wanted.alias in bindings.aliases:
         return False
@@ -321,31 +253,31 @@ def _may_bind(wanted: Wanted, bindings: Bindings) -> bool:
 
 def _each(steps: Sequence[Step], work: Callable[[Step], None]) -> bool:
     """Do the work of all steps, whatever becomes of one. Where the account or the lock is lost, stop and say False."""
-    for step in counted(steps, lambda step: bool(step.error) or not step.outstanding):
+    for step in _progress.counted(steps, lambda step: bool(step.error) or not step.outstanding):
         if step.error:
             continue
         try:
             work(step)
-        except SendCleanError as error:
+        except _errors.SendCleanError as error:
             step.error = error
             reason = _why_to_stop(error)
             if reason:
                 for other in steps:
                     if other.outstanding and not other.error:
-                        other.error = RefusedError(f"not attempted, since {reason}")
+                        other.error = _errors.RefusedError(f"not attempted, since {reason}")
                 return False
     return True
 
 
-def _why_to_stop(error: SendCleanError) -> str | None:
-    if isinstance(error, CallError) and error.name == "AuthenticationError":
+def _why_to_stop(error: _errors.SendCleanError) -> str | None:
+    if isinstance(error, _errors.CallError) and error.name == "AuthenticationError":
         return "SendClean does not accept owner_id and token any more: check them, run again"
-    if isinstance(error, LostError):
+    if isinstance(error, _errors.LostError):
         return "the bindings were changed, or their lock was lost, while this task ran: run again"
     return None
 
 
-def _edit(client: Client, step: Step) -> None:
+def _edit(client: _client.Client, step: Step) -> None:
     operation = step.plan.operation
     if operation is None or operation.smtp_user_name is None:
         return
@@ -354,28 +286,28 @@ def _edit(client: Client, step: Step) -> None:
     step.changed = True
 
 
-def _verify(client: Client, steps: Sequence[Step]) -> None:
+def _verify(client: _client.Client, steps: Sequence[Step]) -> None:
     """List again until the account shows what was written, and keep what it shows, also of what has failed."""
     written = [step for step in steps if step.operation and not step.error]
     if not written:
         return
     unapplied = written
     try:
-        for listing in client.listings(VERIFY_SECONDS):
+        for listing in client.listings(_lag.VERIFY_SECONDS):
             for step in steps:
                 if step.operation or step.error:
                     step.user = listing.get(step.name or (step.plan.user.smtp_user_name if step.plan.user else ""))
-            unapplied = [step for step in written if unmet(step.plan.wanted, step.user)]
+            unapplied = [step for step in written if _planner.unmet(step.plan.wanted, step.user)]
             if not unapplied:
                 return
-    except SendCleanError as error:
+    except _errors.SendCleanError as error:
         for step in written:
             step.error = error
         return
     for step in unapplied:
         call = step.operation.call if step.operation else ""
-        shown = unmet(step.plan.wanted, step.user)
-        step.error = VerificationError(
-            f"SendClean accepted {call} for {step.name}, but {VERIFY_SECONDS:g} s later listSmtp still {shown}. "
+        shown = _planner.unmet(step.plan.wanted, step.user)
+        step.error = _errors.VerificationError(
+            f"SendClean accepted {call} for {step.name}, but {_lag.VERIFY_SECONDS:g} s later listSmtp still {shown}. "
             "Run again, and if it stays so, ask SendClean"
         )

@@ -17,21 +17,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._document import (
-    PARTS,
-    TIME_FORMAT,
-    WITH_STANDBYS,
-    begin,
-    load,
-    malformed,
-    parse_account,
-    render,
-    section_of,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _document,
+    _errors,
+    _file_store,
+    _model,
+    _stores,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, LostError, RefusedError
-from ansible_collections.sendclean.email.plugins.module_utils._file_store import FileStore
-from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent
-from ansible_collections.sendclean.email.plugins.module_utils._stores import Account, Store
 
 # For how many seconds it is tried to write down whom SendClean has made.
 _LATE = 60.0
@@ -44,7 +36,7 @@ class Record:
     for it.
     """
 
-    def __init__(self, store: Store, account: Account) -> None:
+    def __init__(self, store: _stores.Store, account: _stores.Account) -> None:
         self._store = store
         self._account = account
         self.option, self.place = store.option, store.place
@@ -59,23 +51,23 @@ class Record:
         self._document = None
         self._store.require_writable()
 
-    def read(self) -> Bindings:
+    def read(self) -> _model.Bindings:
         """Return what is recorded of the account; nothing where there is nothing yet."""
         base_url, owner_id = self._account
         # A change rests on just this, or is refused.
-        document = self._document = load(self._store.read(), self._store)
+        document = self._document = _document.load(self._store.read(), self._store)
         others = {url for url, owners in document["accounts"].items() if url != base_url and owners.get(owner_id)}
         return replace(
-            parse_account(section_of(document, self._account, self._store), self._store),
+            _document.parse_account(_document.section_of(document, self._account, self._store), self._store),
             place=f'accounts, "{base_url}", "{owner_id}", aliases in {self.place}',
             option=self.option,
             path=self.place,
             elsewhere=tuple(sorted({*others, *self._store.elsewhere})),
         )
 
-    def record_intent(self, alias: str, intent: Intent) -> None:
+    def record_intent(self, alias: str, intent: _model.Intent) -> None:
         """Make durable that a user for ``alias`` is about to be created."""
-        self._change(lambda section: begin(section, alias, intent))
+        self._change(lambda section: _document.begin(section, alias, intent))
 
     def drop_intent(self, alias: str) -> None:
         """Make durable that no user for ``alias`` is being created any more."""
@@ -86,26 +78,26 @@ class Record:
         alias: str,
         smtp_user_name: str,
         password_time: datetime.datetime | None = None,
-        next_one: tuple[str, Intent] | None = None,
+        next_one: tuple[str, _model.Intent] | None = None,
     ) -> None:
         """Make durable which user ``alias`` is, and in the same write that its creation is over and the next one's begun."""
 
         def change(section: dict[str, Any]) -> None:
             self._bind(section, alias, smtp_user_name)
             if password_time is not None:
-                section["password_times"][smtp_user_name] = password_time.strftime(TIME_FORMAT)
+                section["password_times"][smtp_user_name] = password_time.strftime(_document.TIME_FORMAT)
             if next_one:
-                begin(section, *next_one)
+                _document.begin(section, *next_one)
 
         self._change(change)
 
     def bind_created(
-        self, alias: str, smtp_user_name: str, password_time: datetime.datetime, next_one: tuple[str, Intent] | None
-    ) -> LostError | None:
+        self, alias: str, smtp_user_name: str, password_time: datetime.datetime, next_one: tuple[str, _model.Intent] | None
+    ) -> _errors.LostError | None:
         """Do the same for who was created. Where the lock was lost, under a new one: then return how, and begin nothing else."""
         try:
             self.bind(alias, smtp_user_name, password_time, next_one)
-        except LostError as lost:
+        except _errors.LostError as lost:
             done = f'{smtp_user_name} was created for alias "{alias}", but is not recorded'
             self._late(lost, lambda: self._bind_begun(alias, smtp_user_name, password_time), done)
             return lost
@@ -116,7 +108,7 @@ class Record:
         if alias in now.intents:
             self.bind(alias, smtp_user_name, password_time)
         elif now.aliases.get(alias) != smtp_user_name:
-            raise RefusedError(
+            raise _errors.RefusedError(
                 f'{smtp_user_name} was created for alias "{alias}", whose creation another run has settled meanwhile in '
                 f"{self.place}: look who is who with sendclean.email.smtp_bindings, and disable the user who is too many"
             )
@@ -166,7 +158,7 @@ class Record:
 
         try:
             write()
-        except LostError as lost:
+        except _errors.LostError as lost:
             self._late(lost, write, f"{smtp_user_name} has a new password, that of this result, but its time is not recorded")
 
     def stage(self, alias: str, smtp_user_name: str, password_time: datetime.datetime) -> None:
@@ -179,7 +171,7 @@ class Record:
 
         try:
             self._change(change)
-        except LostError as lost:
+        except _errors.LostError as lost:
             self._late(lost, lambda: self._change(change), f"{smtp_user_name} has a new password that no time is recorded of")
             raise
 
@@ -188,7 +180,7 @@ class Record:
 
         def change(section: dict[str, Any]) -> None:
             former, section["aliases"][alias] = section["aliases"][alias], section["standbys"][alias]["smtp_user_name"]
-            section["standbys"][alias] = {"smtp_user_name": former, "retires_at": retires_at.strftime(TIME_FORMAT)}
+            section["standbys"][alias] = {"smtp_user_name": former, "retires_at": retires_at.strftime(_document.TIME_FORMAT)}
 
         self._change(change)
 
@@ -200,32 +192,32 @@ class Record:
         """Make durable that the alias has no standby."""
         self._change(lambda section: section["standbys"].pop(alias, None))
 
-    def _late(self, lost: LostError, write: Callable[[], None], done: str) -> None:
+    def _late(self, lost: _errors.LostError, write: Callable[[], None], done: str) -> None:
         """Write down what SendClean has ``done`` already, under a new lock. LostError if that fails: nothing more may be done.
 
         Under the new lock, too, since what was listed is older than it.
         """
         deadline = time.monotonic() + _LATE
-        error: BindingsError = lost
+        error: _errors.BindingsError = lost
         while True:
             self._document = None
             try:
                 if not self._store.regain(max(deadline - time.monotonic(), 0.0)):
                     break
                 return write()
-            except RefusedError as refused:
-                raise LostError(str(refused)) from None
-            except BindingsError as another:
+            except _errors.RefusedError as refused:
+                raise _errors.LostError(str(refused)) from None
+            except _errors.BindingsError as another:
                 error = another
-                if not isinstance(another, LostError) or time.monotonic() >= deadline:
+                if not isinstance(another, _errors.LostError) or time.monotonic() >= deadline:
                     break
             time.sleep(1.0)
-        raise LostError(f"{done}: {error}")
+        raise _errors.LostError(f"{done}: {error}")
 
     def _bind(self, section: dict[str, Any], alias: str, smtp_user_name: str) -> None:
         other = next((other for other, name in section["aliases"].items() if name == smtp_user_name and other != alias), None)
         if other is not None or not smtp_user_name:
-            raise malformed(self._store, f'{smtp_user_name} would be bound to two aliases, "{other}" and "{alias}"')
+            raise _document.malformed(self._store, f'{smtp_user_name} would be bound to two aliases, "{other}" and "{alias}"')
         section["aliases"][alias] = smtp_user_name
         section["intents"].pop(alias, None)
         if section["standbys"].get(alias, {}).get("smtp_user_name") == smtp_user_name:
@@ -241,41 +233,44 @@ class Record:
         with self._store.changing():
             document, self._document = self._document, None
             if document is None or not self._store.is_as_left():
-                document = load(self._store.read(), self._store)
-                parse_account(section_of(document, self._account, self._store), self._store)
-            section = section_of(document, self._account, self._store)
-            for key, empty in PARTS.items():
+                document = _document.load(self._store.read(), self._store)
+                _document.parse_account(_document.section_of(document, self._account, self._store), self._store)
+            section = _document.section_of(document, self._account, self._store)
+            for key, empty in _document.PARTS.items():
                 section.setdefault(key, type(empty)())
             change(section)
-            for key in PARTS:
+            for key in _document.PARTS:
                 if not section[key]:
                     del section[key]
             if "standbys" in section:
-                document["version"] = max(document["version"], WITH_STANDBYS)
-            self._store.replace(render(document, self._store))
+                document["version"] = max(document["version"], _document.WITH_STANDBYS)
+            self._store.replace(_document.render(document, self._store))
             self._document = document
 
 
 def _renew(section: dict[str, Any], smtp_user_name: str, password_time: datetime.datetime) -> None:
     """Note that a user has a new password: whoever had the old one delivered needs it anew."""
-    section["password_times"][smtp_user_name] = password_time.strftime(TIME_FORMAT)
+    section["password_times"][smtp_user_name] = password_time.strftime(_document.TIME_FORMAT)
     for alias, name in section["delivered"].items():
         if name == smtp_user_name:
             section["delivered"][alias] = None
 
 
-def _postgres(url: str, account: Account) -> Store:
+def _table(url: str, account: _stores.Account) -> _stores.Store:
     # Only where it is used: it asks for psycopg, and to compile it takes time in each run.
-    from ansible_collections.sendclean.email.plugins.module_utils._postgres import PostgresStore
+    from ansible_collections.sendclean.email.plugins.module_utils import _postgres
 
-    return PostgresStore(url, account)
+    return _postgres.PostgresStore(url, account)
 
 
 # The options that name a store. They exclude each other.
-_STORES: Mapping[str, Callable[[str, Account], Store]] = {"bindings_path": FileStore, "bindings_url": _postgres}
+_STORES: Mapping[str, Callable[[str, _stores.Account], _stores.Store]] = {
+    "bindings_path": _file_store.FileStore,
+    "bindings_url": _table,
+}
 
 
-def store_at(options: Mapping[str, str | None], account: Account) -> Store | None:
+def store_at(options: Mapping[str, str | None], account: _stores.Account) -> _stores.Store | None:
     """Return the store that the one of ``options`` names that is given; None where none is. Nothing is opened yet."""
     return next((_STORES[name](value, account) for name, value in options.items() if value), None)
 

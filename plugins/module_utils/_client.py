@@ -16,25 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from ansible_collections.sendclean.email.plugins.module_utils._alarm import TimeIsUp, at_most
-from ansible_collections.sendclean.email.plugins.module_utils._answers import (
-    Oddities,
-    body_of,
-    code_of,
-    is_error,
-    is_success,
-    is_unknown_path,
-    kind_of,
-    name_in,
-    new_password_in,
-    replaced,
-    text_of,
-    users_in,
-    warnings_of,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _alarm,
+    _answers,
+    _errors,
+    _model,
+    _options,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome, readable
-from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, User
-from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
 
 REQUESTS_IMPORT_ERROR: str | None
 try:
@@ -66,7 +54,9 @@ class Client:
     ``observe`` is shown each answer, whatever becomes of it: its bytes, and the HTTP code.
     """
 
-    def __init__(self, connection: Connection, observe: Callable[[bytes, int], None] = lambda content, http_status: None) -> None:
+    def __init__(
+        self, connection: _options.Connection, observe: Callable[[bytes, int], None] = lambda content, http_status: None
+    ) -> None:
         self.connection = connection
         self._observe = observe
         self._pace = Pace(connection.requests_per_minute)
@@ -74,17 +64,17 @@ class Client:
         self._session.headers["User-Agent"] = f"sendclean.email/{VERSION} {requests.utils.default_user_agent()}"
         # A session without credentials of its own takes them from ~/.netrc.
         self._session.auth = lambda request: request
-        self._odd: Oddities = {}
+        self._odd: _answers.Oddities = {}
 
     def warnings(self) -> list[str]:
         """Return what the listings so far had of users that make no sense, each once, for people."""
-        return [readable(self._scrub(text)) for text in warnings_of(self._odd)]
+        return [_errors.readable(self._scrub(text)) for text in _answers.warnings_of(self._odd)]
 
-    def list_smtp(self) -> dict[str, User]:
+    def list_smtp(self) -> dict[str, _model.User]:
         """Return the users of the account by name."""
-        return self._repeatable("listSmtp", {}, lambda body: users_in(body, self._odd))
+        return self._repeatable("listSmtp", {}, lambda body: _answers.users_in(body, self._odd))
 
-    def listings(self, seconds: float) -> Iterator[dict[str, User]]:
+    def listings(self, seconds: float) -> Iterator[dict[str, _model.User]]:
         """Yield three listings or more, at growing intervals, the last begun at least ``seconds`` after the first.
 
         A listing may lag behind a write, so that one alone does not prove that something did not happen.
@@ -99,7 +89,7 @@ class Client:
             yield self.list_smtp()
             pause, made = min(2 * pause, 8.0), made + 1
 
-    def edit_smtp(self, smtp_user_name: str, parameters: Mapping[str, Any], listed: User | None = None) -> None:
+    def edit_smtp(self, smtp_user_name: str, parameters: Mapping[str, Any], listed: _model.User | None = None) -> None:
         """Set the given fields of a user. The API leaves the others as they are.
 
         One source has all of them compulsory: a refused edit is made once more with the others as ``listed`` has them.
@@ -107,10 +97,10 @@ class Client:
         named = {"smtp_user_name": smtp_user_name, **parameters}
         try:
             return self._repeatable("editSmtp", named, lambda body: None)
-        except CallError as error:
+        except _errors.CallError as error:
             shown = listed.facts() if listed else {}
             # What is null in the listing, or 0, is nothing that could be sent.
-            missing = {name: shown[name] for name in (*LIMITS, "status") if shown.get(name) and name not in parameters}
+            missing = {name: shown[name] for name in (*_model.LIMITS, "status") if shown.get(name) and name not in parameters}
             if error.name != "ValidationError" or not missing:
                 raise
         return self._repeatable("editSmtp", {**named, **missing}, lambda body: None)
@@ -121,11 +111,11 @@ class Client:
         ``prove`` raises what keeps the request from being sent. It is called when the request's time runs already, so that
         what is proved holds when the request leaves, however long the process stands still in between.
         """
-        return self._call("addSmtp", {"total_limit": total_limit, "hourly_limit": hourly_limit}, name_in, 1, prove)
+        return self._call("addSmtp", {"total_limit": total_limit, "hourly_limit": hourly_limit}, _answers.name_in, 1, prove)
 
     def reset_smtp_password(self, smtp_user_name: str, prove: Callable[[], None] | None = None) -> str:
         """Give a user a new password and return it. Made once: see CallError.outcome, and ``prove`` as in ``add_smtp``."""
-        return self._call("resetSmtpPassword", {"smtp_user_name": smtp_user_name}, new_password_in, 1, prove)
+        return self._call("resetSmtpPassword", {"smtp_user_name": smtp_user_name}, _answers.new_password_in, 1, prove)
 
     def _repeatable(self, call: str, parameters: Mapping[str, Any], read: Callable[[Mapping[str, Any]], _T]) -> _T:
         return self._call(call, parameters, read, MAX_ATTEMPTS)
@@ -153,8 +143,8 @@ class Client:
                 self._observe(response.content, response.status_code)
                 if response.status_code != 429:
                     return self._read(call, response, read)
-            except CallError as error:
-                if error.outcome is Outcome.REFUSED or attempt == attempts:
+            except _errors.CallError as error:
+                if error.outcome is _errors.Outcome.REFUSED or attempt == attempts:
                     raise
                 time.sleep(backoff(attempt))
                 attempt += 1
@@ -170,7 +160,7 @@ class Client:
     def _post(self, call: str, parameters: Mapping[str, Any], prove: Callable[[], None] | None) -> requests.Response:
         connection = self.connection
         try:
-            with at_most(connection.timeout):
+            with _alarm.at_most(connection.timeout):
                 if prove:
                     prove()
                 return self._session.post(
@@ -182,35 +172,37 @@ class Client:
                     verify=connection.verify,
                     proxies={"no_proxy": "*"} if connection.is_loopback else None,
                 )
-        except (requests.RequestException, HTTPError, OSError, TypeError, ValueError, TimeIsUp) as exc:
+        except (requests.RequestException, HTTPError, OSError, TypeError, ValueError, _alarm.TimeIsUp) as exc:
             reason = self._scrub(_reason(exc, connection.timeout))
-            raise CallError(
+            raise _errors.CallError(
                 f"{call} got no answer from {connection.base_url}: {reason}. "
                 "Check api_url or app_domain, the network, proxies and timeout.",
                 call=call,
                 name="TransportError",
-                outcome=Outcome.LOST,
+                outcome=_errors.Outcome.LOST,
                 message=reason,
             ) from None
 
     def _read(self, call: str, response: requests.Response, read: Callable[[Mapping[str, Any]], _T]) -> _T:
         """Read an answer. The body's ``status`` decides, whatever the HTTP code: the sources disagree on codes."""
-        body = body_of(response.content, response.status_code)
+        body = _answers.body_of(response.content, response.status_code)
         if body is None:
             raise self._protocol_error(call, response, f"is not a JSON object{_about(response)}")
-        if is_success(body):
+        if _answers.is_success(body):
             try:
                 return read(body)
             except ValueError as exc:
                 # It says that the call was carried out: nothing that is made once is made again.
-                raise self._protocol_error(call, response, f"makes no sense: {exc}", Outcome.UNKNOWN) from None
-        if is_error(body, response.status_code):
+                raise self._protocol_error(call, response, f"makes no sense: {exc}", _errors.Outcome.UNKNOWN) from None
+        if _answers.is_error(body, response.status_code):
             raise self._api_error(call, response, body)
         raise self._protocol_error(call, response, "has no status of success or error")
 
-    def _protocol_error(self, call: str, response: requests.Response, problem: str, outcome: Outcome = Outcome.LOST) -> CallError:
+    def _protocol_error(
+        self, call: str, response: requests.Response, problem: str, outcome: _errors.Outcome = _errors.Outcome.LOST
+    ) -> _errors.CallError:
         problem = self._scrub(problem)
-        return CallError(
+        return _errors.CallError(
             f"The answer of {self.connection.base_url} to {call} {problem} (HTTP {response.status_code}). "
             "Check api_url or app_domain: is this the API of SendClean?",
             call=call,
@@ -220,50 +212,50 @@ class Client:
             http_status=response.status_code,
         )
 
-    def _rate_limit_error(self, call: str, response: requests.Response) -> CallError:
-        body = body_of(response.content, response.status_code) or {}
-        text = self._scrub(text_of(body)) or "too many requests"
-        return CallError(
+    def _rate_limit_error(self, call: str, response: requests.Response) -> _errors.CallError:
+        body = _answers.body_of(response.content, response.status_code) or {}
+        text = self._scrub(_answers.text_of(body)) or "too many requests"
+        return _errors.CallError(
             f"SendClean still refuses {call} with HTTP 429 after {self.connection.retry_timeout:g} s of waiting "
             f"(retry_timeout): {text}. Lower requests_per_minute, or raise retry_timeout.",
             call=call,
             name="RateLimitError",
-            outcome=Outcome.REFUSED,
+            outcome=_errors.Outcome.REFUSED,
             message=text,
-            code=code_of(body),
+            code=_answers.code_of(body),
             http_status=response.status_code,
         )
 
-    def _api_error(self, call: str, response: requests.Response, body: Mapping[str, Any]) -> CallError:
-        kind, text = self._scrub(kind_of(body)), self._scrub(text_of(body))
-        final = kind in _FINAL_KINDS or is_unknown_path(body)
+    def _api_error(self, call: str, response: requests.Response, body: Mapping[str, Any]) -> _errors.CallError:
+        kind, text = self._scrub(_answers.kind_of(body)), self._scrub(_answers.text_of(body))
+        final = kind in _FINAL_KINDS or _answers.is_unknown_path(body)
         if kind == "AuthenticationError":
             advice = f". Check owner_id and token: they must belong together, and to {self.connection.base_url}."
-        elif is_unknown_path(body):
+        elif _answers.is_unknown_path(body):
             advice = f". {self.connection.base_url} is no base URL of the API: check api_url or app_domain."
         else:
             advice = f" ({kind})."
         if final:
-            outcome = Outcome.REFUSED
+            outcome = _errors.Outcome.REFUSED
         else:
             # HTTP 5xx with a kind is still an answer: the kind weighs more than the code.
-            outcome = Outcome.UNKNOWN
-        return CallError(
+            outcome = _errors.Outcome.UNKNOWN
+        return _errors.CallError(
             f"SendClean answered {call} with an error: {text or 'no message'}{advice}",
             call=call,
             name=kind,
             outcome=outcome,
             message=text,
-            code=code_of(body),
+            code=_answers.code_of(body),
             http_status=response.status_code,
         )
 
     def _scrub(self, text: str) -> str:
         """Mask the token in a text of the server's: some servers echo what they were sent, in their own encoding."""
-        text, token = replaced(text), self.connection.token
+        text, token = _answers.replaced(text), self.connection.token
         as_json = json.dumps(token)[1:-1]
         spellings = {token, as_json, as_json.replace("/", "\\/"), html.escape(token), quote(token, safe="")}
-        spellings.add(replaced(token.encode("latin-1", "replace").decode("utf-8", "surrogateescape")))
+        spellings.add(_answers.replaced(token.encode("latin-1", "replace").decode("utf-8", "surrogateescape")))
         for secret in sorted(spellings, key=len, reverse=True):
             pattern = re.escape(secret)
             if len(secret) < SHORT_SECRET:
@@ -320,7 +312,7 @@ def pause_after_429(retry_after: str | None, refusals: int) -> float:
 
 def _reason(exc: Exception, timeout: float) -> str:
     """Say why no answer came, without the noise of urllib3's nested messages."""
-    if isinstance(exc, (requests.Timeout, TimeIsUp)):
+    if isinstance(exc, (requests.Timeout, _alarm.TimeIsUp)):
         return f"timed out after {timeout:g} s"
     inner: Any = exc
     while True:

@@ -7,15 +7,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Optional
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import MAX_ATTEMPTS, Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome, VerificationError
-from ansible_collections.sendclean.email.plugins.module_utils._model import Intent
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _bindings,
+    _client,
+    _errors,
+    _lag,
+    _model,
+)
+
+# Returns the name of the user that a creation has made, None where a listing does not show it. Raises RefusedError where it
+# cannot be told who that is.
+Recognise = Callable[[_model.Listing, _model.Bindings], Optional[str]]
 
 
-def add_once(client: Client, record: Record, alias: str, intent: Intent, find: Callable[[], str | None]) -> str:
-    """Create the user of an intent and return its name. ``find`` looks for it where the answer is lost.
+def add_once(client: _client.Client, record: _bindings.Record, alias: str, intent: _model.Intent, recognise: Recognise) -> str:
+    """Create the user of an intent and return its name. ``recognise`` knows it in a listing where the answer is lost.
 
     Raises SendCleanError. The intent stays unless nothing was created for sure: the next run settles it.
     """
@@ -25,19 +33,36 @@ def add_once(client: Client, record: Record, alias: str, intent: Intent, find: C
         name: str | None
         try:
             name = client.add_smtp(intent.total_limit, intent.hourly_limit, record.prove)
-        except CallError as error:
-            if error.outcome is Outcome.REFUSED:
+        except _errors.CallError as error:
+            if error.outcome is _errors.Outcome.REFUSED:
                 # Surely nothing was created by this call; of an earlier one whose answer was lost that is not so sure.
                 if attempt == 1:
                     record.drop_intent(alias)
                 raise
-            name = find()
-            if name is None and (error.outcome is Outcome.UNKNOWN or attempt == MAX_ATTEMPTS):
+            name = _find(client, record, recognise)
+            if name is None and (error.outcome is _errors.Outcome.UNKNOWN or attempt == _client.MAX_ATTEMPTS):
                 raise
         if name in intent.smtp_user_names:
-            raise VerificationError(
+            raise _errors.VerificationError(
                 f"SendClean answered addSmtp with {name}, a user that was there before: nothing is bound. "
                 "Run again, and if it stays so, ask SendClean"
             )
         if name is not None:
             return name
+
+
+def _find(client: _client.Client, record: _bindings.Record, recognise: Recognise) -> str | None:
+    """Look for the user of a creation whose answer is lost, as long as it may still show up."""
+    bindings = record.read()
+    problem: _errors.RefusedError | None = None
+    for listing in client.listings(_lag.lost_answer_window(client)):
+        try:
+            name, problem = recognise(listing, bindings), None
+        except _errors.RefusedError as error:
+            # Until the last listing: the user itself may show up beside one that is somebody else's.
+            name, problem = None, error
+        if name is not None:
+            return name
+    if problem:
+        raise problem
+    return None

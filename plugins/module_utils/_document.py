@@ -14,9 +14,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
-from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent, Standby
-from ansible_collections.sendclean.email.plugins.module_utils._stores import Account, Store
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _errors,
+    _model,
+    _stores,
+)
 
 # The newest that this version knows. What is written has version 2 only where it has standbys, which older versions would take
 # for nobody's users.
@@ -30,15 +32,15 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 PARTS: Mapping[str, Any] = {"aliases": {}, "intents": {}, "known": [], "password_times": {}, "standbys": {}, "delivered": {}}
 
 
-def load(content: bytes | None, store: Store) -> dict[str, Any]:
+def load(content: bytes | None, store: _stores.Store) -> dict[str, Any]:
     """Return the document; one without accounts where there is none yet. Raises BindingsError."""
     document = load_any(content, store)
     if document["version"] > VERSION:
-        raise BindingsError(_closed(document, store))
+        raise _errors.BindingsError(_closed(document, store))
     return document
 
 
-def load_any(content: bytes | None, store: Store) -> dict[str, Any]:
+def load_any(content: bytes | None, store: _stores.Store) -> dict[str, Any]:
     """Return the same, also one that has moved or is of a newer version. Raises BindingsError."""
     if content is None:
         return {"version": 1, "accounts": {}}
@@ -62,7 +64,7 @@ def load_any(content: bytes | None, store: Store) -> dict[str, Any]:
     return document
 
 
-def _closed(document: Mapping[str, Any], store: Store) -> str:
+def _closed(document: Mapping[str, Any], store: _stores.Store) -> str:
     """Say why a document is not worked with."""
     if document.get("moved_to"):
         return f"{store.option} has moved to {document['moved_to']}: {store.place}. Give that as bindings_url or bindings_path"
@@ -77,7 +79,7 @@ def _closed(document: Mapping[str, Any], store: Store) -> str:
     )
 
 
-def section_of(document: dict[str, Any], account: Account, store: Store) -> dict[str, Any]:
+def section_of(document: dict[str, Any], account: _stores.Account, store: _stores.Store) -> dict[str, Any]:
     """Return what a document has of an account, where it can be changed. Raises BindingsError."""
     base_url, owner_id = account
     section: Any = document["accounts"].setdefault(base_url, {}).setdefault(owner_id, {})
@@ -86,7 +88,7 @@ def section_of(document: dict[str, Any], account: Account, store: Store) -> dict
     return section
 
 
-def render(document: Mapping[str, Any], store: Store) -> bytes:
+def render(document: Mapping[str, Any], store: _stores.Store) -> bytes:
     """Return a document's text. Raises BindingsError."""
     try:
         return (_rendered(document, "\n") + "\n").encode("utf-8")
@@ -94,12 +96,12 @@ def render(document: Mapping[str, Any], store: Store) -> bytes:
         raise malformed(store, "it holds half of a surrogate pair, which no text may") from None
 
 
-def malformed(store: Store, problem: str) -> BindingsError:
+def malformed(store: _stores.Store, problem: str) -> _errors.BindingsError:
     """Return what is to be said of a document that makes no sense."""
-    return BindingsError(f"{store.option} is malformed: {store.place}: {problem}. {store.mend}.")
+    return _errors.BindingsError(f"{store.option} is malformed: {store.place}: {problem}. {store.mend}.")
 
 
-def begin(section: dict[str, Any], alias: str, intent: Intent) -> None:
+def begin(section: dict[str, Any], alias: str, intent: _model.Intent) -> None:
     section["intents"][alias] = {
         "total_limit": intent.total_limit,
         "hourly_limit": intent.hourly_limit,
@@ -136,7 +138,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return keys
 
 
-def parse_account(section: Mapping[str, Any], store: Store) -> Bindings:
+def parse_account(section: Mapping[str, Any], store: _stores.Store) -> _model.Bindings:
     parts: dict[str, Any] = {}
     for key, empty in PARTS.items():
         parts[key] = section.get(key, empty)
@@ -158,7 +160,7 @@ def parse_account(section: Mapping[str, Any], store: Store) -> Bindings:
             raise malformed(store, f'{name} is the standby of "{alias}", and belongs to "{owners[name]}", too')
         owners[name or ""] = alias
     try:
-        return Bindings(
+        return _model.Bindings(
             aliases=dict(parts["aliases"]),
             intents={alias: _parse_intent(value) for alias, value in parts["intents"].items()},
             password_times={name: _parse_time(value) for name, value in parts["password_times"].items()},
@@ -170,19 +172,19 @@ def parse_account(section: Mapping[str, Any], store: Store) -> Bindings:
         raise malformed(store, 'an entry under "intents", "password_times", "standbys" or "delivered" makes no sense') from None
 
 
-def _parse_intent(value: Mapping[str, Any]) -> Intent:
+def _parse_intent(value: Mapping[str, Any]) -> _model.Intent:
     names = value["smtp_user_names"]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError("smtp_user_names")
     time = _parse_time(value["time"]) if "time" in value else None
-    return Intent(int(value["total_limit"]), int(value["hourly_limit"]), frozenset(names), time)
+    return _model.Intent(int(value["total_limit"]), int(value["hourly_limit"]), frozenset(names), time)
 
 
-def _parse_standby(value: Mapping[str, Any]) -> Standby:
+def _parse_standby(value: Mapping[str, Any]) -> _model.Standby:
     name, retires_at = value["smtp_user_name"], value.get("retires_at")
     if not isinstance(name, str) or not name:
         raise TypeError("smtp_user_name")
-    return Standby(name, None if retires_at is None else _parse_time(retires_at), value.get("staged") is True)
+    return _model.Standby(name, None if retires_at is None else _parse_time(retires_at), value.get("staged") is True)
 
 
 def _parse_name(value: Any) -> str | None:

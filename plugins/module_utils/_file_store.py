@@ -10,20 +10,22 @@ import contextlib
 import hashlib
 import json
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, LostError
-from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
-from ansible_collections.sendclean.email.plugins.module_utils._stores import Account, Store
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _errors,
+    _files,
+    _stores,
+)
 
 
-class FileStore(Store):
+class FileStore(_stores.Store):
     """A file for any number of accounts. Two kinds of locks: an account's, and the file's around each change."""
 
     option = "bindings_path"
     mend = "Mend the file or restore it from version control; it is left as it is"
 
-    def __init__(self, path: str, account: Account) -> None:
+    def __init__(self, path: str, account: _stores.Account) -> None:
         self.place = path
-        self._file = DurableFile(path, self.option, BindingsError, LostError)
+        self._file = _files.DurableFile(path, self.option, _errors.BindingsError, _errors.LostError)
         self._name = lock_name(account)
 
     def read(self) -> bytes | None:
@@ -59,6 +61,6 @@ class FileStore(Store):
         return self._file.changed_at()
 
 
-def lock_name(account: Account) -> str:
+def lock_name(account: _stores.Account) -> str:
     """Return what the lock file of an account is named after."""
     return hashlib.sha256(json.dumps(account).encode("utf-8")).hexdigest()[:16]

@@ -15,8 +15,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 
-from ansible_collections.sendclean.email.plugins.module_utils._disk import fsync_folder, hindrances, keep_rights, replace_file
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _disk,
+    _errors,
+)
 
 # For how many seconds a waiter sees nothing change before it gives up, and how often it looks: many may wait at once.
 LOCK_TIMEOUT = 600.0
@@ -49,12 +51,12 @@ class DurableFile:
         self,
         path: str,
         option: str,
-        error: type[SendCleanError],
-        lost: type[SendCleanError] | None = None,
+        error: type[_errors.SendCleanError],
+        lost: type[_errors.SendCleanError] | None = None,
         folder_may_be_missing: bool = False,
     ) -> None:
         if "\0" in path:
-            raise OptionError(option, "holds a null character, which no path may")
+            raise _errors.OptionError(option, "holds a null character, which no path may")
         self.path = path
         # A symbolic link is written through: its target is what gets replaced.
         self._target = os.path.realpath(path)
@@ -63,19 +65,21 @@ class DurableFile:
         self._lost = lost or error
         # By name: the descriptors of the locks that this object holds, and why it goes on without an optional one.
         self._held: dict[str, int] = {}
-        self._missing: dict[str, SendCleanError] = {}
+        self._missing: dict[str, _errors.SendCleanError] = {}
         # What this object has last read or written there. None: there was no file.
         self._content: bytes | None = None
         folder = os.path.dirname(self._target)
-        self.folder_error: OptionError | None = None
+        self.folder_error: _errors.OptionError | None = None
         try:
             is_folder = stat.S_ISDIR(os.stat(folder).st_mode)
         except OSError as exc:
             if exc.errno not in (errno.ENOENT, errno.ENOTDIR):
-                raise OptionError(option, f"lies in a folder that cannot be looked into: {exc.strerror}: {folder}") from None
+                raise _errors.OptionError(
+                    option, f"lies in a folder that cannot be looked into: {exc.strerror}: {folder}"
+                ) from None
             is_folder = False
         if not is_folder:
-            self.folder_error = OptionError(option, f"lies in a folder that does not exist: {folder}. Create the folder")
+            self.folder_error = _errors.OptionError(option, f"lies in a folder that does not exist: {folder}. Create the folder")
             if not folder_may_be_missing:
                 raise self.folder_error
 
@@ -131,14 +135,14 @@ class DurableFile:
                     f"{self._option} was changed by something else while this task held its lock: {self.path}. "
                     "It is left as it is. Let no git checkout, editor or copy change it while a task runs, and run again"
                 )
-            replace_file(self._target, content)
+            _disk.replace_file(self._target, content)
             # Before what may fail yet: the file has changed.
             self._content = content
-            fsync_folder(os.path.dirname(self._target))
+            _disk.fsync_folder(os.path.dirname(self._target))
         except OSError as exc:
             raise self._not_written(exc.strerror) from None
 
-    def _not_written(self, strerror: str | None) -> SendCleanError:
+    def _not_written(self, strerror: str | None) -> _errors.SendCleanError:
         return self._error(f"{self._option} cannot be written: {self.path}: {strerror}")
 
     @contextlib.contextmanager
@@ -178,7 +182,7 @@ class DurableFile:
             held = [name for name in ("", *names) if self._is_held(self._lock_path(name))]
         except _NoLockError as exc:
             return [str(self._error(str(exc)))], False
-        return [str(self._not_written(reason)) for reason in hindrances(self._target)], bool(held)
+        return [str(self._not_written(reason)) for reason in _disk.hindrances(self._target)], bool(held)
 
     def _is_held(self, path: str) -> bool:
         descriptor = self._opened(path, _open_or_nameless)
@@ -326,7 +330,7 @@ def _let_writers_lock(descriptor: int, target: str) -> None:
         lock = os.fstat(descriptor)
         # Only an empty file of ours without a second name: in a shared folder somebody may have put another file of ours here.
         if lock.st_uid == os.geteuid() and lock.st_nlink == 1 and lock.st_size == 0:
-            keep_rights(target, descriptor, least=0o600)
+            _disk.keep_rights(target, descriptor, least=0o600)
 
 
 def _is_file_at(descriptor: int, path: str) -> bool:

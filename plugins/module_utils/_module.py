@@ -16,16 +16,11 @@ from typing import Any, Optional
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_list, check_type_path
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record, record_at
-from ansible_collections.sendclean.email.plugins.module_utils._client import REQUESTS_IMPORT_ERROR, SHORT_SECRET, Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._options import (
-    Connection,
-    bindings_in,
-    connection_from,
-    refuse_values,
-    text_problems,
-    url_problems,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _bindings,
+    _client,
+    _errors,
+    _options,
 )
 
 # With an exponent, but not as Python writes numbers in its source. So few digits that Python converts them always.
@@ -105,8 +100,10 @@ BINDINGS_OPTIONS: dict[str, Any] = {
 }
 
 
+Options = Mapping[str, Any]
+Result = dict[str, Any]
 # A module's work: options, client, the record of bindings if there is one, and check mode go in, the task's result comes out.
-Work = Callable[[Mapping[str, Any], Client, Optional[Record], bool], "dict[str, Any]"]
+Work = Callable[[Options, _client.Client, Optional[_bindings.Record], bool], Result]
 
 
 class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type information
@@ -121,9 +118,12 @@ class Module(AnsibleModule):  # type: ignore[misc]  # ansible-core has no type i
         self._given = frozenset(self.params)
 
     @functools.cached_property
-    def problems(self) -> list[SendCleanError]:
+    def problems(self) -> list[_errors.SendCleanError]:
         """What is wrong with options that are text."""
-        return [*text_problems(self.argument_spec, self.params, self._given), *url_problems("bindings_url", self.params)]
+        return [
+            *_options.text_problems(self.argument_spec, self.params, self._given),
+            *_options.url_problems("bindings_url", self.params),
+        ]
 
     @property
     def given(self) -> frozenset[str]:
@@ -151,16 +151,16 @@ def options_from(spec: Mapping[str, Any], given: Mapping[str, Any], prefix: str)
     Raises SendCleanError with all that is wrong.
     """
     missing = [
-        OptionError(prefix + name, f"must be given, or {option['fallback'][1][0]} in the environment")
+        _errors.OptionError(prefix + name, f"must be given, or {option['fallback'][1][0]} in the environment")
         for name, option in spec.items()
         if option.get("required") and name not in given and option["fallback"][1][0] not in os.environ
     ]
-    refuse_values(missing)
+    _options.refuse_values(missing)
     validated = ArgumentSpecValidator(spec).validate(dict(given))
     if validated.error_messages:
-        raise SendCleanError("\n".join(validated.error_messages))
+        raise _errors.SendCleanError("\n".join(validated.error_messages))
     params: dict[str, Any] = validated.validated_parameters
-    refuse_values(text_problems(spec, params, given))
+    _options.refuse_values(_options.text_problems(spec, params, given))
     return params
 
 
@@ -168,19 +168,19 @@ def run(module: Module, work: Work, needs_bindings: Sequence[str] = ()) -> None:
     """End a module with what its work returns, or with its failure. ``needs_bindings`` are options that ask for bindings."""
     # Ansible masks a no_log value wherever its text occurs, in numbers too, so that a short one would mangle the result.
     # The arguments, which may be shown, are masked by name instead.
-    module.no_log_values = {value for value in module.no_log_values if len(value) >= SHORT_SECRET}
+    module.no_log_values = {value for value in module.no_log_values if len(value) >= _client.SHORT_SECRET}
     invocation = {"module_args": _masked(module)}
-    if REQUESTS_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR, invocation=invocation)
-    client: Client | None = None
+    if _client.REQUESTS_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("requests"), exception=_client.REQUESTS_IMPORT_ERROR, invocation=invocation)
+    client: _client.Client | None = None
     try:
-        refuse_values(module.problems)
-        params = {**module.params, **bindings_in(module.params, module.given, needs_bindings)}
-        connection = connection_from(params)
+        _options.refuse_values(module.problems)
+        params = {**module.params, **_options.bindings_in(module.params, module.given, needs_bindings)}
+        connection = _options.connection_from(params)
         with open_record(params, connection) as record:
-            client = Client(connection)
+            client = _client.Client(connection)
             result = work(params, client, record, module.check_mode)
-    except SendCleanError as error:
+    except _errors.SendCleanError as error:
         done = _warned(module, error.done, client)
         module.fail_json(msg=str(error), invocation=invocation, **done, **error.details())
     # A result holds no secret but passwords that were asked for, whose text may hold that of another.
@@ -189,9 +189,9 @@ def run(module: Module, work: Work, needs_bindings: Sequence[str] = ()) -> None:
 
 
 @contextlib.contextmanager
-def open_record(params: Mapping[str, Any], connection: Connection) -> Iterator[Record | None]:
+def open_record(params: Mapping[str, Any], connection: _options.Connection) -> Iterator[_bindings.Record | None]:
     """Have the record of an account for a while, if options name one. Raises SendCleanError."""
-    record = record_at({name: params[name] for name in BINDINGS_OPTIONS}, connection.base_url, connection.owner_id)
+    record = _bindings.record_at({name: params[name] for name in BINDINGS_OPTIONS}, connection.base_url, connection.owner_id)
     try:
         yield record
     finally:
@@ -199,13 +199,13 @@ def open_record(params: Mapping[str, Any], connection: Connection) -> Iterator[R
             record.close()
 
 
-def with_warnings(result: Mapping[str, Any], client: Client | None) -> dict[str, Any]:
+def with_warnings(result: Mapping[str, Any], client: _client.Client | None) -> dict[str, Any]:
     """Return a result with what the client has found odd before its own warnings; without the key where there are none."""
     warnings = [*(client.warnings() if client else ()), *result.get("warnings", ())]
     return {**result, "warnings": warnings} if warnings else dict(result)
 
 
-def _warned(module: AnsibleModule, result: Mapping[str, Any], client: Client | None) -> dict[str, Any]:
+def _warned(module: AnsibleModule, result: Mapping[str, Any], client: _client.Client | None) -> dict[str, Any]:
     """Have Ansible show and return the warnings, and return the rest of the result: it takes none in it from 2.19 on."""
     rest = with_warnings(result, client)
     for warning in rest.pop("warnings", ()):
@@ -219,7 +219,7 @@ def _masked(module: AnsibleModule) -> dict[str, Any]:
     for name, value in module.params.items():
         option = module.argument_spec.get(name, {})
         wrong = (name == "api_url" and "@" in str(value)) or (
-            name == "bindings_url" and (not isinstance(value, str) or any(url_problems(name, module.params)))
+            name == "bindings_url" and (not isinstance(value, str) or any(_options.url_problems(name, module.params)))
         )
         if value and (option.get("no_log") or wrong):
             masked[name] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"

@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
-from ansible_collections.sendclean.email.plugins.module_utils._model import LIMITS, Purge, Wanted
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _errors,
+    _model,
+)
 
 # Beyond these, clocks and timers of Python overflow; nobody waits for eleven days, or makes that many calls.
 _MOST_SECONDS = 10**6
@@ -58,14 +60,14 @@ def shown(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
-def refuse_values(problems: Iterable[SendCleanError]) -> None:
+def refuse_values(problems: Iterable[_errors.SendCleanError]) -> None:
     """Raise all that is wrong as one error, a line for each."""
     told = "\n".join(map(str, problems))
     if told:
-        raise SendCleanError(told)
+        raise _errors.SendCleanError(told)
 
 
-def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Collection[str]) -> Iterator[SendCleanError]:
+def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Collection[str]) -> Iterator[_errors.SendCleanError]:
     """Yield what is wrong with the options that are text or lists of it, by an argument spec; suboptions and choices aside.
 
     ``given`` are the options of the task. Others come from the environment, and are named with the variable.
@@ -77,7 +79,7 @@ def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Col
         if option["type"] in ("str", "path"):
             source = "" if name in given or "fallback" not in option else f" ({option['fallback'][1][0]})"
             for problem in text_problem(name, value, bool(option.get("no_log"))):
-                yield SendCleanError(f"{problem}{source}")
+                yield _errors.SendCleanError(f"{problem}{source}")
         elif option.get("elements") == "str":
             for index, text in enumerate(value):
                 yield from text_problem(f"{name}[{index}]", text)
@@ -85,13 +87,13 @@ def text_problems(spec: Mapping[str, Any], params: Mapping[str, Any], given: Col
                 yield twin_problem(f"{name}[{value.index(text)}]", text, other)
 
 
-def text_problem(place: str, value: Any, secret: bool = False) -> Iterator[OptionError]:
+def text_problem(place: str, value: Any, secret: bool = False) -> Iterator[_errors.OptionError]:
     """Yield the first thing for which a value is no name, ID, token, pattern or path, if there is one. A secret is not quoted."""
     if value is None or (isinstance(value, str) and not value.strip()):
-        yield OptionError(place, "is empty: give a value or leave it out")
+        yield _errors.OptionError(place, "is empty: give a value or leave it out")
     elif not isinstance(value, str):
         but = f", not {shown(value)}" if isinstance(value, (int, float)) and not secret else ""
-        yield OptionError(place, f"must be a string{but}: put it in quotes")
+        yield _errors.OptionError(place, f"must be a string{but}: put it in quotes")
     elif not (value.isascii() and value.isprintable() and value == value.strip()):
         last = len(value) - 1
         # The ends first: of several, these are the ones that are meant to be found.
@@ -101,7 +103,7 @@ def text_problem(place: str, value: Any, secret: bool = False) -> Iterator[Optio
                 inside = "inside" if secret else f"as character {index + 1}"
                 where = {0: "at its beginning", last: "at its end"}.get(index, inside)
                 which = kind if secret else f"{kind} (U+{ord(value[index]):04X})"
-                yield OptionError(place, f"has {which} {where}: take it out")
+                yield _errors.OptionError(place, f"has {which} {where}: take it out")
                 return
 
 
@@ -139,10 +141,10 @@ def twins(asked: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
     return found
 
 
-def twin_problem(place: str, alias: str, other: str) -> OptionError:
+def twin_problem(place: str, alias: str, other: str) -> _errors.OptionError:
     """Return what is to be said of an alias and its twin. Only the spellings show how they differ."""
     one, another = ascii(alias), ascii(other)
-    return OptionError(place, f"{one} looks the same as {another}, which is another one: write both in the same way")
+    return _errors.OptionError(place, f"{one} looks the same as {another}, which is another one: write both in the same way")
 
 
 def _look(alias: str) -> str:
@@ -152,19 +154,19 @@ def _look(alias: str) -> str:
     return unicodedata.normalize("NFKC", "".join(character for character in alias if not _is_invisible(character)))
 
 
-def wanted_from(params: Mapping[str, Any]) -> Wanted:
+def wanted_from(params: Mapping[str, Any]) -> _model.Wanted:
     """Return the user that the options describe. Raises OptionError."""
     refuse_values((*name_problems(params), *limit_problems(params)))
-    return Wanted.of(params)
+    return _model.Wanted.of(params)
 
 
-def name_problems(params: Mapping[str, Any], place: str = "") -> Iterator[OptionError]:
+def name_problems(params: Mapping[str, Any], place: str = "") -> Iterator[_errors.OptionError]:
     """Yield what is wrong with the names of a user. ``place`` is the user's in a list."""
     given = [option for option in ("alias", "smtp_user_name") if params[option] is not None]
     if not given and place:
-        yield OptionError(place, "needs an alias or a smtp_user_name")
+        yield _errors.OptionError(place, "needs an alias or a smtp_user_name")
     elif not given:
-        yield OptionError("alias", "or smtp_user_name must be given")
+        yield _errors.OptionError("alias", "or smtp_user_name must be given")
     for option in given:
         yield from text_problem(_at(place, option), params[option])
     # A reset has no such option.
@@ -172,23 +174,23 @@ def name_problems(params: Mapping[str, Any], place: str = "") -> Iterator[Option
         yield from renaming_problems(_at(place, "renamed_from"), params["renamed_from"], params["alias"])
 
 
-def renaming_problems(place: str, renamed_from: Any, alias: Any) -> Iterator[OptionError]:
+def renaming_problems(place: str, renamed_from: Any, alias: Any) -> Iterator[_errors.OptionError]:
     """Yield what is wrong with the alias that a user had before."""
     yield from text_problem(place, renamed_from)
     if alias is None:
-        yield OptionError(place, "needs alias, the one that the user has from now on")
+        yield _errors.OptionError(place, "needs alias, the one that the user has from now on")
     elif renamed_from == alias:
-        yield OptionError(place, "is the alias itself: give the one that the user had before")
+        yield _errors.OptionError(place, "is the alias itself: give the one that the user had before")
 
 
-def binding_problems(bindings: Mapping[str, Any]) -> Iterator[OptionError]:
+def binding_problems(bindings: Mapping[str, Any]) -> Iterator[_errors.OptionError]:
     """Yield what is wrong with the aliases and names that are given to be bound."""
     for alias, name in bindings.items():
         for text in (alias, name):
             yield from text_problem(f"bindings[{alias}]", text)
 
 
-def delivered_problems(delivered: Mapping[str, Any]) -> Iterator[OptionError]:
+def delivered_problems(delivered: Mapping[str, Any]) -> Iterator[_errors.OptionError]:
     """Yield what is wrong with the aliases and names that are given as delivered. Null stands for nobody's name."""
     for alias, name in delivered.items():
         for text in (alias,) if name is None else (alias, name):
@@ -199,18 +201,18 @@ def delivered_problems(delivered: Mapping[str, Any]) -> Iterator[OptionError]:
 _SECRETS = {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
 
 
-def url_problems(option: str, params: Mapping[str, Any]) -> Iterator[OptionError]:
+def url_problems(option: str, params: Mapping[str, Any]) -> Iterator[_errors.OptionError]:
     """Yield what is wrong with a database's URL. It is not quoted: what is wrong may be that it holds a password."""
     url = params.get(option)
     if not isinstance(url, str):
         return
     if not re.match(r"postgres(ql)?://", url):
-        yield OptionError(option, "must be a URL such as postgresql://user@host:5432/database?sslmode=verify-full")
+        yield _errors.OptionError(option, "must be a URL such as postgresql://user@host:5432/database?sslmode=verify-full")
         return
     # As libpq reads it: names of parameters may be encoded, too. A password with a slash or a question mark ends no part here.
     names = {unquote(part.partition("=")[0]).lower() for part in url.partition("?")[2].split("&")}
     if re.match(r"\w+://.*:.*@", url, re.DOTALL) or names & _SECRETS:
-        yield OptionError(option, "must not hold a password: libpq finds it in PGPASSWORD, PGPASSFILE or a service file")
+        yield _errors.OptionError(option, "must not hold a password: libpq finds it in PGPASSWORD, PGPASSFILE or a service file")
 
 
 def bindings_in(params: Mapping[str, Any], given: Collection[str], needed_by: Iterable[str] = ()) -> dict[str, str | None]:
@@ -224,57 +226,59 @@ def bindings_in(params: Mapping[str, Any], given: Collection[str], needed_by: It
         found = [name for name in found if name in given]
         if len(found) != 1:
             names = "bindings_path and bindings_url" if found else "SENDCLEAN_BINDINGS_PATH and SENDCLEAN_BINDINGS_URL"
-            raise OptionError("bindings_url", f"and bindings_path exclude each other: give one of {names}")
+            raise _errors.OptionError("bindings_url", f"and bindings_path exclude each other: give one of {names}")
     for option in needed_by:
         if not found and params[option] is not None:
-            raise OptionError(option, "needs bindings_path or bindings_url, where it is kept who is who: give one of the two")
+            raise _errors.OptionError(
+                option, "needs bindings_path or bindings_url, where it is kept who is who: give one of the two"
+            )
     return {name: params[name] if name in found else None for name in places}
 
 
-def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[OptionError]:
+def limit_problems(params: Mapping[str, Any], place: str = "") -> Iterator[_errors.OptionError]:
     """Yield what is wrong with the limits of a user. ``place`` is the user's in a list."""
-    for option in LIMITS:
+    for option in _model.LIMITS:
         limit = params[option]
         if limit is not None and not (_is_integer(limit) and limit >= 1):
-            yield OptionError(_at(place, option), f"must be a positive integer, not {shown(limit)}")
+            yield _errors.OptionError(_at(place, option), f"must be a positive integer, not {shown(limit)}")
 
 
 def duration_problems(
     option: str, params: Mapping[str, Any], unit: str, most: float = sys.float_info.max
-) -> Iterator[OptionError]:
+) -> Iterator[_errors.OptionError]:
     """Yield what is wrong with a duration that may be left out."""
     value = params[option]
     # So written, a number that is none ("nan") is refused, too.
     if value is not None and not (isinstance(value, float) and 0 <= value <= most):
         bounds = "0 or more" if most == sys.float_info.max else f"0 or more and up to {most}"
-        yield OptionError(option, f"must be a number of {unit}, {bounds}, not {shown(value)}")
+        yield _errors.OptionError(option, f"must be a number of {unit}, {bounds}, not {shown(value)}")
 
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def purge_from(params: Mapping[str, Any]) -> Purge | None:
+def purge_from(params: Mapping[str, Any]) -> _model.Purge | None:
     """Return which users are purged, None where none are. Raises OptionError."""
     limit = purge_limit("purge_limit", params["purge_limit"])
     if not params["purge"]:
         return None
     if not params["users"]:
-        raise OptionError("purge", "is refused while users is empty: it would disable every user that may be purged")
+        raise _errors.OptionError("purge", "is refused while users is empty: it would disable every user that may be purged")
     if params["purge_scope"] == "managed" and params["bindings_path"] is params["bindings_url"] is None:
-        raise OptionError(
+        raise _errors.OptionError(
             "purge",
             "with purge_scope managed needs bindings_path or bindings_url, which says whose users are managed; account disables "
             "all others",
         )
-    return Purge(tuple(params["purge_exclude"]), params["purge_scope"], limit)
+    return _model.Purge(tuple(params["purge_exclude"]), params["purge_scope"], limit)
 
 
 def purge_limit(option: str, value: Any) -> str:
     """Return how many users a purge may disable. Raises OptionError."""
     limit = str(value) if _is_integer(value) else value
     if not isinstance(limit, str) or not re.fullmatch(r"[0-9]+(\.[0-9]+)?%|[0-9]+", limit):
-        raise OptionError(option, f"must be a number of users or a percentage such as 30%, not {shown(limit)}")
+        raise _errors.OptionError(option, f"must be a number of users or a percentage such as 30%, not {shown(limit)}")
     return limit
 
 
@@ -283,7 +287,7 @@ def plan_checksum(option: str, value: Any) -> str:
     for problem in text_problem(option, value):
         raise problem
     if not re.fullmatch(r"[0-9a-f]+", value):
-        raise OptionError(option, f"must be what plan_checksum of a dry run says, hex digits, not {shown(value)}")
+        raise _errors.OptionError(option, f"must be what plan_checksum of a dry run says, hex digits, not {shown(value)}")
     return str(value)
 
 
@@ -297,10 +301,10 @@ def connection_from(params: Mapping[str, Any]) -> Connection:
         number = params[option]
         # So written, a number that is none ("nan") is refused, too.
         if not (isinstance(number, float) and 0 < number <= _MOST_SECONDS):
-            raise OptionError(option, f"must be a positive number of seconds, up to {_MOST_SECONDS}, not {shown(number)}")
+            raise _errors.OptionError(option, f"must be a positive number of seconds, up to {_MOST_SECONDS}, not {shown(number)}")
     pace = params["requests_per_minute"]
     if not (_is_integer(pace) and 0 <= pace <= _MOST_A_MINUTE):
-        raise OptionError(
+        raise _errors.OptionError(
             "requests_per_minute", f"must be 0 (no pacing) or a positive integer, up to {_MOST_A_MINUTE}, not {shown(pace)}"
         )
     return Connection(
@@ -318,7 +322,7 @@ def _base_url(api_url: str | None, app_domain: str) -> str:
     if api_url is not None:
         return _normalized("api_url", api_url)
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?", app_domain):
-        raise OptionError("app_domain", f"must be a host name such as sendclean.net, not {app_domain!r}")
+        raise _errors.OptionError("app_domain", f"must be a host name such as sendclean.net, not {app_domain!r}")
     return _normalized("app_domain", f"https://api.{app_domain}/v1.0")
 
 
@@ -329,16 +333,16 @@ def _normalized(option: str, url: str) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise OptionError(option, f"is not a URL: {example}") from None
+        raise _errors.OptionError(option, f"is not a URL: {example}") from None
     host = parts.hostname
     if parts.scheme not in _DEFAULT_PORTS or not host or re.search(r"[\s\\\x00-\x1f]", url):
-        raise OptionError(option, f"is not an http(s) URL: {example}")
+        raise _errors.OptionError(option, f"is not an http(s) URL: {example}")
     if "@" in parts.netloc:
-        raise OptionError(option, f"must not hold a user name or password: {example}, and owner_id and token as options")
+        raise _errors.OptionError(option, f"must not hold a user name or password: {example}, and owner_id and token as options")
     if parts.query or parts.fragment:
-        raise OptionError(option, f"must not have a query or fragment: {example}")
+        raise _errors.OptionError(option, f"must not have a query or fragment: {example}")
     if parts.scheme == "http" and not _is_loopback(host):
-        raise OptionError(option, f"must begin with https://, the token would travel in clear to {host}")
+        raise _errors.OptionError(option, f"must begin with https://, the token would travel in clear to {host}")
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         shown = f"{shown}:{port}"
@@ -363,7 +367,7 @@ def _verify(validate_certs: bool, ca_path: str | None) -> bool | str:
                 with open(ca_path, "rb") as bundle:
                     bundle.read(1)
         except OSError as exc:
-            raise OptionError("ca_path", f"cannot be read: {exc.strerror}: {ca_path}") from None
+            raise _errors.OptionError("ca_path", f"cannot be read: {exc.strerror}: {ca_path}") from None
     if not validate_certs:
         return False
     return ca_path if ca_path is not None else True

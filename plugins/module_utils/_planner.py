@@ -11,18 +11,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import RefusedError
-from ansible_collections.sendclean.email.plugins.module_utils._model import (
-    DISABLE,
-    LIMITS,
-    Bindings,
-    Intent,
-    Listing,
-    Operation,
-    User,
-    Wanted,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _errors,
+    _model,
+    _options,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import twin_problem, twins
 
 
 @dataclass(frozen=True)
@@ -34,8 +27,8 @@ class Plan:
     ``changes`` the fields that an editSmtp has to set, ``standby_of`` the alias whose former user it is.
     """
 
-    wanted: Wanted
-    user: User | None = None
+    wanted: _model.Wanted
+    user: _model.User | None = None
     alias: str | None = None
     create: bool = False
     adopt: str | None = None
@@ -54,12 +47,12 @@ class Plan:
         return self.adopt is not None or self.rename is not None
 
     @property
-    def operation(self) -> Operation | None:
+    def operation(self) -> _model.Operation | None:
         """The write call, if one is needed; never are two."""
         if self.create:
-            return Operation("addSmtp", None, self.wanted.limits())
+            return _model.Operation("addSmtp", None, self.wanted.limits())
         if self.changes and self.user is not None:
-            return Operation("editSmtp", self.user.smtp_user_name, self.changes)
+            return _model.Operation("editSmtp", self.user.smtp_user_name, self.changes)
         return None
 
     @property
@@ -72,7 +65,7 @@ class Plan:
         if self.rename is not None:
             return "renamed"
         if "status" in self.changes:
-            return "disabled" if self.changes["status"] == DISABLE else "enabled"
+            return "disabled" if self.changes["status"] == _model.DISABLE else "enabled"
         return "updated" if self.changes else "unchanged"
 
     def before(self) -> dict[str, Any]:
@@ -90,7 +83,7 @@ class Plan:
         return {"alias": self.alias, **self.user.facts(), **self.changes}
 
 
-def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings) -> list[Plan]:
+def plan_account(wanted: Sequence[_model.Wanted], listing: _model.Listing, bindings: _model.Bindings) -> list[Plan]:
     """Return what has to be done for each user. Raises RefusedError with all that cannot or must not be done."""
     plans: dict[int, Plan] = {}
     problems: list[list[str]] = [[] for unused in wanted]
@@ -99,8 +92,8 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
     moves = renames(wanted, bindings)
     bindings_before, bindings = bindings, bindings.with_moves(moves)
     known = (*bindings.aliases, *bindings.intents)
-    alike = twins((user.alias for user in wanted if user.alias is not None), known)
-    alike_before = twins((user.renamed_from for user in wanted if user.renamed_from is not None), known)
+    alike = _options.twins((user.alias for user in wanted if user.alias is not None), known)
+    alike_before = _options.twins((user.renamed_from for user in wanted if user.renamed_from is not None), known)
     # Users that are asked for by name come first, so that no alias whose creation was begun is given one of them.
     for index in sorted(range(len(wanted)), key=lambda index: wanted[index].smtp_user_name is None):
         user, found = wanted[index], problems[index]
@@ -108,10 +101,10 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
         twice += _claim(aliases, user.renamed_from, f'alias "{user.renamed_from}"', user.place)
         found += twice
         if user.alias in alike:
-            found.append(str(twin_problem("alias", user.alias, alike[user.alias])))
+            found.append(str(_options.twin_problem("alias", user.alias, alike[user.alias])))
         # To be written in another way is a rename, too.
         if user.renamed_from and alike_before.get(user.renamed_from, user.alias) != user.alias:
-            found.append(str(twin_problem("renamed_from", user.renamed_from, alike_before[user.renamed_from])))
+            found.append(str(_options.twin_problem("renamed_from", user.renamed_from, alike_before[user.renamed_from])))
         # A user who is not there need not be disabled, but to ask for that twice is a mistake all the same.
         name = user.smtp_user_name
         try:
@@ -121,7 +114,7 @@ def plan_account(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings)
             planned = plans[index].user
             if planned and not twice:
                 name = planned.smtp_user_name
-        except RefusedError as error:
+        except _errors.RefusedError as error:
             found.append(str(error))
         found += _claim(names, name, str(name), user.place)
     refuse((user.place, problem) for user, found in zip(wanted, problems) for problem in found)
@@ -132,10 +125,10 @@ def refuse(problems: Iterable[tuple[str, str]]) -> None:
     """Raise RefusedError with all problems, each with its place, if there are any."""
     told = [f"{place}: {problem}" if place else problem for place, problem in problems]
     if told:
-        raise RefusedError("\n".join(told))
+        raise _errors.RefusedError("\n".join(told))
 
 
-def renames(wanted: Iterable[Wanted], bindings: Bindings) -> dict[str, str]:
+def renames(wanted: Iterable[_model.Wanted], bindings: _model.Bindings) -> dict[str, str]:
     """Return the old alias for each alias that gets its user, or its begun creation, from another one."""
 
     def has_user(alias: str) -> bool:
@@ -160,9 +153,9 @@ def _claim(claims: dict[str, str], key: str | None, shown: str, place: str) -> I
 
 
 def plan_user(
-    wanted: Wanted,
-    listing: Listing,
-    bindings: Bindings,
+    wanted: _model.Wanted,
+    listing: _model.Listing,
+    bindings: _model.Bindings,
     taken: Collection[str] = (),
     moves: Mapping[str, str] = MappingProxyType({}),
 ) -> Plan:
@@ -173,12 +166,12 @@ def plan_user(
     """
     bound = bindings.aliases.get(wanted.alias) if wanted.alias is not None else None
     if wanted.smtp_user_name is not None and bound not in (None, wanted.smtp_user_name):
-        raise RefusedError(
+        raise _errors.RefusedError(
             f'alias "{wanted.alias}" is bound to {bound}, not to {wanted.smtp_user_name}: give one of the two, or another alias'
         )
     old = bindings.aliases.get(wanted.renamed_from or "")
     if bound and old:
-        raise RefusedError(
+        raise _errors.RefusedError(
             f'alias "{wanted.alias}" is bound to {bound}, and "{wanted.renamed_from}" of renamed_from to '
             f"{old}: an alias that has a user gets no other one by renaming. Take "
             "renamed_from out, or unbind one of them with sendclean.email.smtp_bindings"
@@ -199,29 +192,29 @@ def plan_user(
     return Plan(wanted, user=user, alias=alias, adopt=adopt, rename=rename, changes=differing(wanted, user))
 
 
-def _refuse_to_forget(wanted: Wanted, listing: Listing, bindings: Bindings, taken: Collection[str]) -> None:
+def _refuse_to_forget(wanted: _model.Wanted, listing: _model.Listing, bindings: _model.Bindings, taken: Collection[str]) -> None:
     """Refuse a rename to an alias for which somebody was created, it seems, who would be nobody's then."""
     intent = bindings.intents.get(wanted.alias or "")
     candidates = created_since(intent, listing, bindings, taken) if intent else []
     if candidates:
-        raise RefusedError(
+        raise _errors.RefusedError(
             f'a creation for alias "{wanted.alias}" was begun and its answer lost: {", ".join(candidates)} may be its user, and '
             f'renamed_from gives it that of "{wanted.renamed_from}". Bind {candidates[0]} to an alias of its own with '
             "sendclean.email.smtp_bindings or acknowledge it, or take renamed_from out"
         )
 
 
-def _plan_creation(wanted: Wanted) -> Plan:
-    missing = [name for name in LIMITS if name not in wanted.limits()]
+def _plan_creation(wanted: _model.Wanted) -> Plan:
+    missing = [name for name in _model.LIMITS if name not in wanted.limits()]
     if missing:
-        raise RefusedError(
+        raise _errors.RefusedError(
             f'{" and ".join(missing)} must be given: alias "{wanted.alias}" has no user yet, '
             "and SendClean creates none without both limits"
         )
     return Plan(wanted, alias=wanted.alias, create=True)
 
 
-def _adoptable(wanted: Wanted, listing: Listing, bindings: Bindings) -> str | None:
+def _adoptable(wanted: _model.Wanted, listing: _model.Listing, bindings: _model.Bindings) -> str | None:
     """Return the name that was given beside an unbound alias. It must be free, and listed unless it shall be absent."""
     name = wanted.smtp_user_name
     if name is None or (name not in listing and wanted.state == "absent"):
@@ -230,23 +223,25 @@ def _adoptable(wanted: Wanted, listing: Listing, bindings: Bindings) -> str | No
         raise _not_listed(wanted, None, None, bindings)
     standby_of = bindings.standby_of(name)
     if standby_of not in (None, wanted.alias):
-        raise RefusedError(f'smtp_user_name {name} is the standby of the alias "{standby_of}", which takes turns with its user')
+        raise _errors.RefusedError(
+            f'smtp_user_name {name} is the standby of the alias "{standby_of}", which takes turns with its user'
+        )
     other = bindings.alias_of(name)
     if other is not None:
-        raise RefusedError(f'smtp_user_name {name} already has the alias "{other}": a user has one alias, use that one')
+        raise _errors.RefusedError(f'smtp_user_name {name} already has the alias "{other}": a user has one alias, use that one')
     return name
 
 
-def _not_listed(wanted: Wanted, rename: str | None, bound: str | None, bindings: Bindings) -> RefusedError:
+def _not_listed(wanted: _model.Wanted, rename: str | None, bound: str | None, bindings: _model.Bindings) -> _errors.RefusedError:
     if bound is None:
-        return RefusedError(
+        return _errors.RefusedError(
             f"smtp_user_name {wanted.smtp_user_name} is not in the account. SendClean assigns names itself: "
             "to create a user, give an alias and both limits, and no smtp_user_name"
         )
-    return RefusedError(not_listed(rename or str(wanted.alias), bound, bindings))
+    return _errors.RefusedError(not_listed(rename or str(wanted.alias), bound, bindings))
 
 
-def not_listed(alias: str, smtp_user_name: str, bindings: Bindings) -> str:
+def not_listed(alias: str, smtp_user_name: str, bindings: _model.Bindings) -> str:
     """Return what every task says of a bound user whom the account does not list."""
     return (
         f'alias "{alias}" is bound to {smtp_user_name}, which SendClean does not list any more. The API has no delete, so '
@@ -255,7 +250,9 @@ def not_listed(alias: str, smtp_user_name: str, bindings: Bindings) -> str:
     )
 
 
-def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: Collection[str]) -> str | None:
+def begun_creation(
+    wanted: _model.Wanted, listing: _model.Listing, bindings: _model.Bindings, taken: Collection[str]
+) -> str | None:
     """Return the user that a creation left unfinished has made for the alias, if the listing shows one.
 
     Raises RefusedError where several users could be it, or where it cannot be told whether a new one with other limits is:
@@ -268,12 +265,12 @@ def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: 
     if len(candidates) == 1 and has_limits(listing[candidates[0]], intent):
         return candidates[0]
     if candidates and has_limits(listing[candidates[0]], intent):
-        raise RefusedError(
+        raise _errors.RefusedError(
             f'a creation for alias "{wanted.alias}" was begun and its answer lost, and {len(candidates)} users could be '
             f"it: {', '.join(candidates)}. Choose one: give it once as smtp_user_name beside the alias"
         )
     if candidates:
-        raise RefusedError(
+        raise _errors.RefusedError(
             f'a creation for alias "{wanted.alias}" was begun and its answer lost, and what is new since then has other limits: '
             f"{', '.join(candidates)}. If one of them is it, give it once as smtp_user_name beside the alias; if they are "
             "somebody else's, run the playbook sendclean.email.acknowledge"
@@ -281,7 +278,7 @@ def begun_creation(wanted: Wanted, listing: Listing, bindings: Bindings, taken: 
     return None
 
 
-def made_for(alias: str, listing: Listing, bindings: Bindings) -> User | None:
+def made_for(alias: str, listing: _model.Listing, bindings: _model.Bindings) -> _model.User | None:
     """Return the second user that a creation left unfinished has made for an alias, if the listing shows one.
 
     Raises RefusedError where it cannot be told who that is.
@@ -292,7 +289,7 @@ def made_for(alias: str, listing: Listing, bindings: Bindings) -> User | None:
         return None
     if len(found) > 1 or not has_limits(found[0], intent):
         names = ", ".join(user.smtp_user_name for user in found)
-        raise RefusedError(
+        raise _errors.RefusedError(
             f'a second user for alias "{alias}" was begun and its answer lost, and what is new since may be '
             f"somebody else's: {names}. Give acknowledge of sendclean.email.smtp_bindings all that are not the "
             "alias's, and run again"
@@ -300,7 +297,9 @@ def made_for(alias: str, listing: Listing, bindings: Bindings) -> User | None:
     return found[0]
 
 
-def created_since(intent: Intent, listing: Listing, bindings: Bindings, taken: Collection[str] = ()) -> list[str]:
+def created_since(
+    intent: _model.Intent, listing: _model.Listing, bindings: _model.Bindings, taken: Collection[str] = ()
+) -> list[str]:
     """Return the users that a begun creation may have made: new, unbound, with its limits.
 
     Where none has them, those with other limits, unless they are what another begun creation made.
@@ -313,23 +312,23 @@ def created_since(intent: Intent, listing: Listing, bindings: Bindings, taken: C
     return [name for name in new if not any(may_be_of(begun, listing[name]) for begun in bindings.intents.values())]
 
 
-def may_be_of(intent: Intent, user: User) -> bool:
+def may_be_of(intent: _model.Intent, user: _model.User) -> bool:
     """Say whether a begun creation could well have made the user."""
     return user.smtp_user_name not in intent.smtp_user_names and has_limits(user, intent)
 
 
-def has_limits(user: User, like: Intent | Wanted | User) -> bool:
+def has_limits(user: _model.User, like: _model.Intent | _model.Wanted | _model.User) -> bool:
     """Say whether a user has just these limits."""
     return (user.total_limit, user.hourly_limit) == (like.total_limit, like.hourly_limit)
 
 
-def differing(wanted: Wanted, user: User) -> dict[str, Any]:
+def differing(wanted: _model.Wanted, user: _model.User) -> dict[str, Any]:
     """Return the fields that are not as wanted, with the wanted values."""
     shown = user.facts()
     return {name: value for name, value in wanted.fields().items() if shown[name] != value}
 
 
-def unmet(wanted: Wanted, user: User | None) -> str | None:
+def unmet(wanted: _model.Wanted, user: _model.User | None) -> str | None:
     """Say what a listing shows instead of what is wanted; None where it shows just that."""
     if user is None:
         return "does not list it"

@@ -24,11 +24,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from ansible_collections.sendclean.email.plugins.module_utils import _sql
-from ansible_collections.sendclean.email.plugins.module_utils._alarm import TimeIsUp, at_most
-from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, LostError, MissingTableError
-from ansible_collections.sendclean.email.plugins.module_utils._files import LOCK_TIMEOUT
-from ansible_collections.sendclean.email.plugins.module_utils._stores import Account, Store
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _alarm,
+    _errors,
+    _files,
+    _sql,
+    _stores,
+)
 
 PSYCOPG_IMPORT_ERROR: str | None
 try:
@@ -81,15 +83,15 @@ _ADVICE = (
 )
 
 
-class PostgresStore(Store):
+class PostgresStore(_stores.Store):
     """A table for any number of accounts, each with documents and a lock of its own."""
 
     option = "bindings_url"
     mend = "Mend its newest row, or go back to an older one, as the guide shows; it is left as it is"
 
-    def __init__(self, url: str, account: Account) -> None:
+    def __init__(self, url: str, account: _stores.Account) -> None:
         if PSYCOPG_IMPORT_ERROR:
-            raise BindingsError(
+            raise _errors.BindingsError(
                 f"bindings_url needs psycopg 3 for {sys.executable}: {PSYCOPG_IMPORT_ERROR}. "
                 "Install psycopg[binary] there, or Debian's python3-psycopg"
             )
@@ -128,7 +130,7 @@ class PostgresStore(Store):
             row = None
         if row is None:
             self.prove()
-            raise LostError(
+            raise _errors.LostError(
                 f"bindings_url was changed by somebody else while this task held its lock, from version {version} on: "
                 f"{self.place}. Nothing more was done. Run again"
             )
@@ -139,11 +141,11 @@ class PostgresStore(Store):
 
     # ---- all accounts, for a move: of who has nobody's account, whose lock keeps everybody out ------------------
 
-    def read_all(self) -> dict[Account, tuple[int, bytes]]:
+    def read_all(self) -> dict[_stores.Account, tuple[int, bytes]]:
         """Return the newest document of each account, with its version."""
         return {(row[0], row[1]): (row[2], row[3].encode()) for row in self._ask_all(_sql.ALL)}
 
-    def write_all(self, documents: Mapping[Account, bytes], closed: bytes) -> None:
+    def write_all(self, documents: Mapping[_stores.Account, bytes], closed: bytes) -> None:
         """Put documents in the place of those that are there, in one transaction that also writes nobody's row."""
         before = {account: version for account, (version, _document) in self.read_all().items()}
         with self._connected().transaction():
@@ -160,7 +162,7 @@ class PostgresStore(Store):
 
     @contextlib.contextmanager
     def lock(self, optional: bool = False) -> Iterator[None]:
-        self._acquire(LOCK_TIMEOUT)
+        self._acquire(_files.LOCK_TIMEOUT)
         try:
             yield
         finally:
@@ -173,14 +175,14 @@ class PostgresStore(Store):
             try:
                 self._acquire(max(deadline - time.monotonic(), 0.0))
                 return True
-            except BindingsError:
+            except _errors.BindingsError:
                 if time.monotonic() >= deadline:
                     raise
                 time.sleep(1.0)
 
     def prove(self) -> None:
         if not self._ask(_sql.PROVE)[0]:
-            raise LostError(
+            raise _errors.LostError(
                 f"The lock of bindings_url is not held any more by this task's session: {self.place}. Nothing more was done. If "
                 "PgBouncer stands in between, it must run in session mode; else the session was ended. Run again"
             )
@@ -190,7 +192,7 @@ class PostgresStore(Store):
         while True:
             got, newest = self._ask(_sql.TAKE)
             if got is None:
-                raise LostError(
+                raise _errors.LostError(
                     f"bindings_url leads to a session that others use at the same time: {self.place}. "
                     "PgBouncer must run in session mode, or be left out. Nothing was done"
                 )
@@ -199,7 +201,7 @@ class PostgresStore(Store):
             if newest != seen:
                 deadline, seen = time.monotonic() + timeout, newest
             if time.monotonic() >= deadline:
-                raise BindingsError(self._held_by_another(timeout))
+                raise _errors.BindingsError(self._held_by_another(timeout))
             time.sleep(min(pause, max(deadline - time.monotonic(), 0.0)))
             pause = min(2 * pause, _LONGEST_PAUSE)
         self._ask(
@@ -221,13 +223,13 @@ class PostgresStore(Store):
     def require_lock(self) -> None:
         rights = self._ask(_sql.MAY_WRITE, table=self._table)
         if not rights or not rights[0]:
-            raise BindingsError(self._no_right())
+            raise _errors.BindingsError(self._no_right())
 
     def try_out(self) -> tuple[list[str], bool]:
         try:
             self.require_lock()
             busy = self._ask(_sql.BUSY)
-        except BindingsError as error:
+        except _errors.BindingsError as error:
             return [str(error)], False
         return [], bool(busy[0])
 
@@ -245,20 +247,20 @@ class PostgresStore(Store):
 
     def _ask_all(self, statement: str, **parameters: Any) -> list[Any]:
         try:
-            with at_most(_PATIENCE):
+            with _alarm.at_most(_PATIENCE):
                 connection = self._connected()
                 parameters = {**self._account, **self._keys(), "session": self._session, **parameters}
                 return connection.execute(statement.format(table=self._table), parameters).fetchall()
         except psycopg.errors.UniqueViolation:
             raise
-        except (psycopg.Error, TimeIsUp) as error:
+        except (psycopg.Error, _alarm.TimeIsUp) as error:
             raise self._failure(error) from None
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None:
             if self._locked:
                 # A new session has no lock.
-                raise LostError(self._lost("it was closed"))
+                raise _errors.LostError(self._lost("it was closed"))
             self._connection = self._connect()
         return self._connection
 
@@ -274,7 +276,7 @@ class PostgresStore(Store):
             connection.execute(_sql.SET, {"settings": json.dumps(_SETTINGS)})
             row = connection.execute(_sql.FULL_NAME, {"table": self._table}).fetchone()
             if row is None:
-                raise MissingTableError(*self._no_table())
+                raise _errors.MissingTableError(*self._no_table())
         except BaseException:
             connection.close()
             raise
@@ -291,27 +293,27 @@ class PostgresStore(Store):
 
     # ---- what goes wrong --------------------------------------------------------------------------------------
 
-    def _failure(self, error: Exception) -> BindingsError:
+    def _failure(self, error: Exception) -> _errors.BindingsError:
         """Say what a failure means. A connection that is not as it was is not used again."""
         was_connected, was_locked = self._connection is not None, self._locked
         failure = self._failure_of(error, was_connected, was_locked)
         # With the lock, whatever it is: a run must not go on that cannot write down what it does.
-        return LostError(str(failure)) if was_locked else failure
+        return _errors.LostError(str(failure)) if was_locked else failure
 
-    def _failure_of(self, error: Exception, was_connected: bool, was_locked: bool) -> BindingsError:
+    def _failure_of(self, error: Exception, was_connected: bool, was_locked: bool) -> _errors.BindingsError:
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
-            return BindingsError(self._no_right())
+            return _errors.BindingsError(self._no_right())
         if isinstance(error, psycopg.errors.UndefinedTable):
-            return MissingTableError(*self._no_table())
-        reason = f"no answer within {_PATIENCE:g} s" if isinstance(error, TimeIsUp) else _reason(error)
-        if isinstance(error, TimeIsUp) or self._connection is None or self._connection.closed:
+            return _errors.MissingTableError(*self._no_table())
+        reason = f"no answer within {_PATIENCE:g} s" if isinstance(error, _alarm.TimeIsUp) else _reason(error)
+        if isinstance(error, _alarm.TimeIsUp) or self._connection is None or self._connection.closed:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
             if was_locked:
-                return LostError(self._lost(reason))
+                return _errors.LostError(self._lost(reason))
         lead = "bindings_url cannot be used" if was_connected else "bindings_url leads to no database"
-        return BindingsError(f"{lead}: {self.place}: {reason}. {_advice(reason)}")
+        return _errors.BindingsError(f"{lead}: {self.place}: {reason}. {_advice(reason)}")
 
     def _lost(self, reason: str) -> str:
         return (
@@ -342,7 +344,7 @@ def split_table(url: str) -> tuple[str, str]:
     rest = "&".join(part for part in parts if part.partition("=")[0] != "sendclean_table")
     name = tables[-1] if tables else TABLE
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?", name):
-        raise BindingsError(f"bindings_url has a sendclean_table that is no name: {name}. Give one such as {TABLE}")
+        raise _errors.BindingsError(f"bindings_url has a sendclean_table that is no name: {name}. Give one such as {TABLE}")
     return f"{base}{mark}{rest}", name
 
 

@@ -16,26 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from ansible_collections.sendclean.email.plugins.module_utils._errors import RefusedError
-from ansible_collections.sendclean.email.plugins.module_utils._model import (
-    DISABLE,
-    ENABLE,
-    Bindings,
-    Listing,
-    Purge,
-    Standby,
-    User,
-    Wanted,
-)
-from ansible_collections.sendclean.email.plugins.module_utils._planner import (
-    Plan,
-    differing,
-    made_for,
-    may_be_of,
-    plan_account,
-    plan_user,
-    refuse,
-    renames,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _errors,
+    _model,
+    _planner,
 )
 
 # So many names are told.
@@ -50,22 +34,24 @@ class AccountPlan:
     ``checksum`` is that of what has to be done.
     """
 
-    plans: list[Plan]
+    plans: list[_planner.Plan]
     unclaimed: list[str]
     warnings: list[str]
     checksum: str
 
 
-def plan_run(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings, purge: Purge | None = None) -> AccountPlan:
+def plan_run(
+    wanted: Sequence[_model.Wanted], listing: _model.Listing, bindings: _model.Bindings, purge: _model.Purge | None = None
+) -> AccountPlan:
     """Plan a run. Raises RefusedError with all that cannot or must not be done."""
-    plans = plan_account(wanted, listing, bindings)
-    bindings = bindings.with_moves(renames(wanted, bindings))
-    refuse(creation_problems(plans, listing, bindings))
+    plans = _planner.plan_account(wanted, listing, bindings)
+    bindings = bindings.with_moves(_planner.renames(wanted, bindings))
+    _planner.refuse(creation_problems(plans, listing, bindings))
     plans += plan_formers(plans, listing, bindings)
     warnings = []
     if purge:
         purged = plan_purge(plans, listing, bindings, purge)
-        refuse(purge_problems(plans, purged, listing, bindings, purge))
+        _planner.refuse(purge_problems(plans, purged, listing, bindings, purge))
         plans += purged
         matched = {pattern for pattern in purge.exclude for name in listing if fnmatchcase(name, pattern)}
         warnings = [
@@ -75,20 +61,22 @@ def plan_run(wanted: Sequence[Wanted], listing: Listing, bindings: Bindings, pur
     return AccountPlan(plans, unclaimed, warnings, plan_checksum(plans, bindings))
 
 
-def _strangers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> list[User]:
+def _strangers(plans: Sequence[_planner.Plan], listing: _model.Listing, bindings: _model.Bindings) -> list[_model.User]:
     """Return the users that nobody is bound to, no plan is about, and that can send, by name.
 
     A status that is none of the API's does not say that one cannot. Who is asked for by name is no other entry's user.
     """
     named = {plan.user.smtp_user_name for plan in plans if plan.user}
     unnamed = (user for name, user in sorted(listing.items()) if name not in named)
-    return [user for user in unnamed if user.status != DISABLE and bindings.owner_of(user.smtp_user_name) is None]
+    return [user for user in unnamed if user.status != _model.DISABLE and bindings.owner_of(user.smtp_user_name) is None]
 
 
 # ---- who may be there already --------------------------------------------------------------------------------------
 
 
-def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> Iterator[tuple[str, str]]:
+def creation_problems(
+    plans: Sequence[_planner.Plan], listing: _model.Listing, bindings: _model.Bindings
+) -> Iterator[tuple[str, str]]:
     """Yield why users must not be created: lost, old or foreign bindings do not know of those that are there."""
     creations = [plan for plan in plans if plan.create]
     if not creations:
@@ -102,7 +90,7 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
             f"{_ways_on(bindings)}",
         )
         return
-    alike: dict[tuple[int | None, int | None], list[User]] = {}
+    alike: dict[tuple[int | None, int | None], list[_model.User]] = {}
     for user in _strangers(plans, listing, bindings):
         if user.smtp_user_name not in bindings.known:
             alike.setdefault((user.total_limit, user.hourly_limit), []).append(user)
@@ -111,8 +99,8 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
     begun = [intent for alias, intent in bindings.intents.items() if alias not in settled]
     for plan in creations:
         users = alike.get((plan.wanted.total_limit, plan.wanted.hourly_limit), [])
-        made = [intent for intent in begun if any(may_be_of(intent, user) for user in users)]
-        possible = [user for user in users if any(may_be_of(intent, user) for intent in made)]
+        made = [intent for intent in begun if any(_planner.may_be_of(intent, user) for user in users)]
+        possible = [user for user in users if any(_planner.may_be_of(intent, user) for intent in made)]
         if len(users) > min(len(made), len(possible)):
             names = [user.smtp_user_name for user in users]
             yield (
@@ -124,7 +112,7 @@ def creation_problems(plans: Sequence[Plan], listing: Listing, bindings: Binding
             )
 
 
-def _ways_on(bindings: Bindings) -> str:
+def _ways_on(bindings: _model.Bindings) -> str:
     """Say what leads on, and where the bindings may be."""
     elsewhere = (
         f"{bindings.noun.capitalize()} has the same owner_id under {_some(bindings.elsewhere)}: check api_url and app_domain. "
@@ -145,7 +133,7 @@ def _some(names: Sequence[str]) -> str:
 # ---- who takes turns ---------------------------------------------------------------------------------------------
 
 
-def plan_formers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) -> list[Plan]:
+def plan_formers(plans: Sequence[_planner.Plan], listing: _model.Listing, bindings: _model.Bindings) -> list[_planner.Plan]:
     """Return what keeps standbys as their aliases are: a former user that still works has the limits, and none works without."""
     named = {plan.user.smtp_user_name for plan in plans if plan.user}
     formers = []
@@ -153,49 +141,55 @@ def plan_formers(plans: Sequence[Plan], listing: Listing, bindings: Bindings) ->
         # Who is asked for by name stands for nobody else.
         standby = _standby(plan.wanted.alias or "", listing, bindings)
         user = listing.get(standby.smtp_user_name) if standby else None
-        if not standby or not user or user.smtp_user_name in named or user.status == DISABLE:
+        if not standby or not user or user.smtp_user_name in named or user.status == _model.DISABLE:
             continue
         # A status that is none of the API's does not say that one cannot send, nor that one is to.
-        if plan.wanted.state == "present" and (standby.retires_at is None or user.status != ENABLE):
+        if plan.wanted.state == "present" and (standby.retires_at is None or user.status != _model.ENABLE):
             continue
         # What is wanted of an absent user is that it is off, whatever its limits.
         wanted = replace(plan.wanted, alias=None, smtp_user_name=user.smtp_user_name, renamed_from=None)
-        changes = differing(wanted, user)
+        changes = _planner.differing(wanted, user)
         if changes:
-            formers.append(Plan(wanted, user=user, changes=changes, standby_of=plan.alias))
+            formers.append(_planner.Plan(wanted, user=user, changes=changes, standby_of=plan.alias))
     return formers
 
 
-def _standby(alias: str, listing: Listing, bindings: Bindings) -> Standby | None:
+def _standby(alias: str, listing: _model.Listing, bindings: _model.Bindings) -> _model.Standby | None:
     """Return who takes turns with an alias's user, or will: one whose creation was begun, if it is known who that is."""
     if alias in bindings.aliases:
-        with contextlib.suppress(RefusedError):
-            made = made_for(alias, listing, bindings)
-            return Standby(made.smtp_user_name, staged=True) if made else bindings.standbys.get(alias)
+        with contextlib.suppress(_errors.RefusedError):
+            made = _planner.made_for(alias, listing, bindings)
+            return _model.Standby(made.smtp_user_name, staged=True) if made else bindings.standbys.get(alias)
     return bindings.standbys.get(alias)
 
 
 # ---- who was not meant ---------------------------------------------------------------------------------------------
 
 
-def plan_purge(plans: Sequence[Plan], listing: Listing, bindings: Bindings, purge: Purge) -> list[Plan]:
+def plan_purge(
+    plans: Sequence[_planner.Plan], listing: _model.Listing, bindings: _model.Bindings, purge: _model.Purge
+) -> list[_planner.Plan]:
     """Return what disables every enabled user in the purge's scope that no plan is about and no pattern spares."""
     named = {plan.user.smtp_user_name for plan in plans if plan.user}
     unwanted = [
         name
         for name, user in sorted(listing.items())
-        if user.status == ENABLE
+        if user.status == _model.ENABLE
         and name not in named
         # Who takes turns with a user goes with nobody's purge, but with its time.
         and bindings.standby_of(name) is None
         and (purge.scope == "account" or bindings.alias_of(name) is not None)
         and not any(fnmatchcase(name, pattern) for pattern in purge.exclude)
     ]
-    return [plan_user(Wanted(smtp_user_name=name, state="absent"), listing, bindings) for name in unwanted]
+    return [_planner.plan_user(_model.Wanted(smtp_user_name=name, state="absent"), listing, bindings) for name in unwanted]
 
 
 def purge_problems(
-    plans: Sequence[Plan], purged: Sequence[Plan], listing: Listing, bindings: Bindings, purge: Purge
+    plans: Sequence[_planner.Plan],
+    purged: Sequence[_planner.Plan],
+    listing: _model.Listing,
+    bindings: _model.Bindings,
+    purge: _model.Purge,
 ) -> Iterator[tuple[str, str]]:
     """Yield why users must not be purged: too many, some that may just have another alias now, or by a file that knows nobody."""
     if purge.scope == "account" and not bindings.aliases and any(plan.wanted.alias is not None for plan in plans):
@@ -209,7 +203,7 @@ def purge_problems(
         yield "purge", "is refused while users names nobody of the account: it would disable every user that may be purged"
         return
     names = [plan.user.smtp_user_name for plan in purged if plan.user]
-    enabled = sum(1 for user in listing.values() if user.status == ENABLE)
+    enabled = sum(1 for user in listing.values() if user.status == _model.ENABLE)
     most = purge.most(enabled)
     if len(names) > most:
         yield (
@@ -232,7 +226,7 @@ def purge_problems(
 # ---- what was not approved -----------------------------------------------------------------------------------------
 
 
-def plan_checksum(plans: Sequence[Plan], bindings: Bindings) -> str:
+def plan_checksum(plans: Sequence[_planner.Plan], bindings: _model.Bindings) -> str:
     """Return 32 hex digits that are the same for what does the same to the same users, in whatever order it is asked for.
 
     In it are the operations, the bindings to be made, and what the users were before, passwords aside. ``bindings`` are those
@@ -252,10 +246,10 @@ def plan_checksum(plans: Sequence[Plan], bindings: Bindings) -> str:
 
 
 # Of a run that has nothing to do.
-NOTHING_TO_DO = plan_checksum([], Bindings())
+NOTHING_TO_DO = plan_checksum([], _model.Bindings())
 
 
-def refuse_other_plan(plans: Sequence[Plan], checksum: str, approved: str | None) -> None:
+def refuse_other_plan(plans: Sequence[_planner.Plan], checksum: str, approved: str | None) -> None:
     """Raise RefusedError, with what would be done, if something is to be done and its checksum is not the approved one."""
     names: dict[str, list[str]] = {}
     for plan in plans:
@@ -269,7 +263,7 @@ def refuse_other_plan(plans: Sequence[Plan], checksum: str, approved: str | None
         if approved == NOTHING_TO_DO
         else "The account, the bindings or what is asked for has changed since"
     )
-    error = RefusedError(
+    error = _errors.RefusedError(
         f"plan_checksum {approved} is not that of this run, whose plan is {checksum}: {counts}. {why}. Nothing was written. "
         "Look at the plan in a dry run without plan_checksum, and give the one of that if it is meant"
     )

@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, list_with_young
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._document import TIME_FORMAT
-from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing, Standby
-from ansible_collections.sendclean.email.plugins.module_utils._options import twin_problem, twins
-from ansible_collections.sendclean.email.plugins.module_utils._planner import created_since, refuse
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _bindings,
+    _client,
+    _document,
+    _lag,
+    _model,
+    _options,
+    _planner,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Word:
     acknowledge: Sequence[str] = ()
     delivered: Mapping[str, str | None] = field(default_factory=dict)
 
-    def applied_to(self, bindings: Bindings) -> Bindings:
+    def applied_to(self, bindings: _model.Bindings) -> _model.Bindings:
         """Return the bindings as they are then."""
         aliases = {alias: name for alias, name in bindings.aliases.items() if alias not in self.unbind}
         # They were there before: no creation that is open has made them.
@@ -58,13 +60,13 @@ class Word:
         )
 
 
-def rebind(client: Client, record: Record, word: Word, check_mode: bool) -> dict[str, Any]:
+def rebind(client: _client.Client, record: _bindings.Record, word: Word, check_mode: bool) -> dict[str, Any]:
     """Do what is said, and return the task's result. Raises RefusedError with all that cannot be, and does nothing then."""
     asked = word.bind or word.unbind or word.acknowledge or word.delivered
     with record.lock(optional=True) if asked and not check_mode else contextlib.nullcontext():
         before = record.read()
-        listing = client.list_smtp() if check_mode else list_with_young(client, before, before.aliases)
-        refuse(problems(word, listing, before))
+        listing = client.list_smtp() if check_mode else _lag.list_with_young(client, before, before.aliases)
+        _planner.refuse(problems(word, listing, before))
         after = word.applied_to(before)
         changed = _facts(after) != _facts(before)
         if changed and not check_mode:
@@ -76,12 +78,12 @@ def rebind(client: Client, record: Record, word: Word, check_mode: bool) -> dict
     }
 
 
-def problems(word: Word, listing: Listing, bindings: Bindings) -> Iterator[tuple[str, str]]:
+def problems(word: Word, listing: _model.Listing, bindings: _model.Bindings) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with what is said, each with its place."""
     taken: dict[str, str] = {}
     kept = [alias for alias in (*bindings.aliases, *bindings.intents) if alias not in word.unbind]
-    for alias, other in twins(word.bind, kept).items():
-        yield "bindings", str(twin_problem("alias", alias, other))
+    for alias, other in _options.twins(word.bind, kept).items():
+        yield "bindings", str(_options.twin_problem("alias", alias, other))
     for alias, name in word.bind.items():
         place = f"bindings[{alias}]"
         bound = bindings.aliases.get(alias)
@@ -114,7 +116,7 @@ def problems(word: Word, listing: Listing, bindings: Bindings) -> Iterator[tuple
             yield place, f"{delivered} is not the alias's, which is {bindings.aliases[alias]}: check the name"
 
 
-def shown(listing: Listing, bindings: Bindings) -> dict[str, Any]:
+def shown(listing: _model.Listing, bindings: _model.Bindings) -> dict[str, Any]:
     """Return who is who in an account."""
     return {
         "bindings": dict(sorted(bindings.aliases.items())),
@@ -127,24 +129,27 @@ def shown(listing: Listing, bindings: Bindings) -> dict[str, Any]:
             alias: {
                 "total_limit": intent.total_limit,
                 "hourly_limit": intent.hourly_limit,
-                "smtp_user_names": created_since(intent, listing, bindings),
-                "age_days": age_in_days(intent.time),
+                "smtp_user_names": _planner.created_since(intent, listing, bindings),
+                "age_days": _lag.age_in_days(intent.time),
             }
             for alias, intent in sorted(bindings.intents.items())
         },
         "password_age_days": {
-            alias: age_in_days(bindings.password_times.get(name)) for alias, name in sorted(bindings.aliases.items())
+            alias: _lag.age_in_days(bindings.password_times.get(name)) for alias, name in sorted(bindings.aliases.items())
         },
     }
 
 
-def standby_facts(standby: Standby) -> dict[str, Any]:
+def standby_facts(standby: _model.Standby) -> dict[str, Any]:
     """Return what is shown of a standby; no time to retire where it is off, or not in use yet."""
     retires_at = standby.retires_at
-    return {"smtp_user_name": standby.smtp_user_name, "retires_at": retires_at.strftime(TIME_FORMAT) if retires_at else None}
+    return {
+        "smtp_user_name": standby.smtp_user_name,
+        "retires_at": retires_at.strftime(_document.TIME_FORMAT) if retires_at else None,
+    }
 
 
-def _facts(bindings: Bindings) -> dict[str, Any]:
+def _facts(bindings: _model.Bindings) -> dict[str, Any]:
     return {
         "bindings": dict(bindings.aliases),
         "known": sorted(bindings.known),

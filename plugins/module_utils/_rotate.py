@@ -16,42 +16,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import (
-    VERIFY_SECONDS,
-    list_with_young,
-    lost_answer_window,
-    utc_now,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _bindings,
+    _client,
+    _create,
+    _document,
+    _errors,
+    _lag,
+    _model,
+    _planner,
+    _rails,
+    _reset,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._create import add_once
-from ansible_collections.sendclean.email.plugins.module_utils._document import TIME_FORMAT
-from ansible_collections.sendclean.email.plugins.module_utils._errors import (
-    RefusedError,
-    SendCleanError,
-    VerificationError,
-)
-from ansible_collections.sendclean.email.plugins.module_utils._model import (
-    DISABLE,
-    ENABLE,
-    Bindings,
-    Intent,
-    Listing,
-    Operation,
-    Standby,
-    User,
-    Wanted,
-)
-from ansible_collections.sendclean.email.plugins.module_utils._planner import (
-    Plan,
-    differing,
-    made_for,
-    not_listed,
-    refuse,
-    unmet,
-)
-from ansible_collections.sendclean.email.plugins.module_utils._rails import creation_problems
-from ansible_collections.sendclean.email.plugins.module_utils._reset import is_old, reset_once, to_come
 
 
 @dataclass(frozen=True)
@@ -64,9 +40,9 @@ class Rotation:
     """
 
     alias: str
-    active: User
-    standby: Standby | None
-    other: User | None
+    active: _model.User
+    standby: _model.Standby | None
+    other: _model.User | None
     made: bool = False
     retire: bool = False
     stage: bool = False
@@ -77,12 +53,12 @@ class Rotation:
         """Whether anything has to be done."""
         return self.retire or self.stage
 
-    def is_over(self, bindings: Bindings) -> bool:
+    def is_over(self, bindings: _model.Bindings) -> bool:
         """Whether a creation was begun that has made nobody, and nobody is to be created now."""
-        return self.alias in bindings.intents and not self.made and not self.stage and self.active.status != DISABLE
+        return self.alias in bindings.intents and not self.made and not self.stage and self.active.status != _model.DISABLE
 
     @property
-    def former(self) -> User | None:
+    def former(self) -> _model.User | None:
         """The user that retires, if one does and is there."""
         return self.other if self.retire and not self.made else None
 
@@ -92,50 +68,50 @@ class Rotation:
         staged = self.made or bool(self.standby and self.standby.staged)
         return staged and self.other is not None and self.other.password is not None
 
-    def wanted(self, smtp_user_name: str) -> Wanted:
+    def wanted(self, smtp_user_name: str) -> _model.Wanted:
         """Return what the other user has to be like: the limits of the active one, as far as one can ask for them."""
         limits = (self.active.total_limit or None, self.active.hourly_limit or None)
-        return Wanted(smtp_user_name=smtp_user_name, total_limit=limits[0], hourly_limit=limits[1])
+        return _model.Wanted(smtp_user_name=smtp_user_name, total_limit=limits[0], hourly_limit=limits[1])
 
-    def operations(self) -> list[Operation]:
+    def operations(self) -> list[_model.Operation]:
         """Return the calls that will be made, with null for the name of a user that is to be created."""
         found = []
-        if self.former and self.former.status != DISABLE:
-            found.append(Operation("editSmtp", self.former.smtp_user_name, {"status": DISABLE}))
+        if self.former and self.former.status != _model.DISABLE:
+            found.append(_model.Operation("editSmtp", self.former.smtp_user_name, {"status": _model.DISABLE}))
         if self.stage and self.other is None:
-            found.append(Operation("addSmtp", None, self.wanted("").limits()))
+            found.append(_model.Operation("addSmtp", None, self.wanted("").limits()))
         elif self.stage and self.other is not None:
             name = self.other.smtp_user_name
             if not self.resumes:
-                found.append(Operation("resetSmtpPassword", name, {}))
+                found.append(_model.Operation("resetSmtpPassword", name, {}))
             changes = self.edits()
             if changes:
-                found.append(Operation("editSmtp", name, changes))
+                found.append(_model.Operation("editSmtp", name, changes))
         return found
 
     def edits(self) -> dict[str, Any]:
         """Return what the standby that there is needs to be like the active user; it is off by then if it retires."""
-        changes = differing(self.wanted(self.other.smtp_user_name), self.other) if self.other else {}
-        return {**changes, "status": ENABLE} if self.former else changes
+        changes = _planner.differing(self.wanted(self.other.smtp_user_name), self.other) if self.other else {}
+        return {**changes, "status": _model.ENABLE} if self.former else changes
 
 
 def plan_rotation(
-    alias: str, bindings: Bindings, listing: Listing, max_age_days: float | None, now: datetime.datetime
+    alias: str, bindings: _model.Bindings, listing: _model.Listing, max_age_days: float | None, now: datetime.datetime
 ) -> Rotation:
     """Return what has to be done. Raises RefusedError where it must not."""
     name = bindings.aliases[alias]
     active = listing.get(name)
     if active is None:
-        raise RefusedError(not_listed(alias, name, bindings))
+        raise _errors.RefusedError(_planner.not_listed(alias, name, bindings))
     standby = bindings.standbys.get(alias)
     other = listing.get(standby.smtp_user_name) if standby else None
     until = standby.retires_at if standby else None
     retire = until is not None and until <= now
     # Who is off is left alone: nobody sends, and the next one would.
-    off = active.status == DISABLE
-    made = made_for(alias, listing, bindings) if other is None and not off else None
+    off = active.status == _model.DISABLE
+    made = _planner.made_for(alias, listing, bindings) if other is None and not off else None
     begun = made is not None or bool(standby and standby.staged)
-    due = begun or is_old(max_age_days, bindings.password_times.get(name), now)
+    due = begun or _reset.is_old(max_age_days, bindings.password_times.get(name), now)
     waiting_until = until if due and until is not None and not retire else None
     stage = due and waiting_until is None and not off
     rotation = Rotation(alias, active, standby, other or made, made is not None, retire, stage, waiting_until)
@@ -144,25 +120,25 @@ def plan_rotation(
     return rotation
 
 
-def _refuse(rotation: Rotation, listing: Listing, bindings: Bindings) -> None:
+def _refuse(rotation: Rotation, listing: _model.Listing, bindings: _model.Bindings) -> None:
     standby, other, active = rotation.standby, rotation.other, rotation.active
-    if other and standby and other.status != DISABLE and not (rotation.retire or standby.staged or rotation.made):
-        raise RefusedError(
+    if other and standby and other.status != _model.DISABLE and not (rotation.retire or standby.staged or rotation.made):
+        raise _errors.RefusedError(
             f'{other.smtp_user_name}, the standby of alias "{rotation.alias}", has been enabled by somebody since it retired, '
             "and would get another password now. If nobody uses it, disable it by its smtp_user_name, and run again"
         )
     if other is None and not (active.total_limit and active.hourly_limit and active.password):
-        raise RefusedError(
+        raise _errors.RefusedError(
             f'listSmtp does not show all limits and the password of {active.smtp_user_name}, of alias "{rotation.alias}": '
             "a second user like it cannot be made. Reset its password with sendclean.email.smtp_password_reset instead"
         )
     if other is None:
         # Bindings that are old or another's do not know of the second user that there may be.
         wanted = replace(rotation.wanted(""), alias=rotation.alias, smtp_user_name=None)
-        refuse(creation_problems([Plan(wanted, alias=rotation.alias, create=True)], listing, bindings))
+        _planner.refuse(_rails.creation_problems([_planner.Plan(wanted, alias=rotation.alias, create=True)], listing, bindings))
 
 
-def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def rotate(client: _client.Client, record: _bindings.Record, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Rotate the password of ``alias``, as far as ``max_age_days`` and ``overlap_hours`` let it, and return the task's result."""
     with contextlib.nullcontext() if check_mode else record.lock(optional=True):
         bindings = record.read()
@@ -170,7 +146,7 @@ def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode
         if alias not in bindings.aliases:
             return _to_come(client, params, bindings, check_mode)
         listing = client.list_smtp() if check_mode else _list(client, bindings, alias)
-        rotation = plan_rotation(alias, bindings, listing, params["max_age_days"], utc_now())
+        rotation = plan_rotation(alias, bindings, listing, params["max_age_days"], _lag.utc_now())
         work = _Work(client, record, rotation, listing)
         if rotation.is_over(bindings) and not check_mode:
             record.require_lock()
@@ -179,30 +155,30 @@ def rotate(client: Client, record: Record, params: Mapping[str, Any], check_mode
             record.require_lock()
             try:
                 work.run(datetime.timedelta(hours=params["overlap_hours"]))
-            except SendCleanError as error:
+            except _errors.SendCleanError as error:
                 error.done = work.result(bindings, check_mode)
                 raise
         return work.result(bindings, check_mode)
 
 
-def _list(client: Client, bindings: Bindings, alias: str) -> Listing:
+def _list(client: _client.Client, bindings: _model.Bindings, alias: str) -> _model.Listing:
     """List the account, again while who was created a moment ago, or may have been by an earlier run, does not show."""
     if alias not in bindings.intents:
         standby = bindings.standbys.get(alias)
-        return list_with_young(client, bindings, [alias, *([standby.smtp_user_name] if standby else [])])
-    listing: Listing = {}
-    for listing in client.listings(lost_answer_window(client)):
+        return _lag.list_with_young(client, bindings, [alias, *([standby.smtp_user_name] if standby else [])])
+    listing: _model.Listing = {}
+    for listing in client.listings(_lag.lost_answer_window(client)):
         # The user itself may show up beside one that is somebody else's.
         active = listing.get(bindings.aliases[alias])
-        with contextlib.suppress(RefusedError):
-            if made_for(alias, listing, bindings) or (active and active.status == DISABLE):
+        with contextlib.suppress(_errors.RefusedError):
+            if _planner.made_for(alias, listing, bindings) or (active and active.status == _model.DISABLE):
                 break
     return listing
 
 
-def _to_come(client: Client, params: Mapping[str, Any], bindings: Bindings, check_mode: bool) -> dict[str, Any]:
+def _to_come(client: _client.Client, params: Mapping[str, Any], bindings: _model.Bindings, check_mode: bool) -> dict[str, Any]:
     """Return what a dry run can say of an alias that has no user yet."""
-    warning = to_come(client, params["alias"], bindings, check_mode)
+    warning = _reset.to_come(client, params["alias"], bindings, check_mode)
     due = not params["max_age_days"]
     operations: list[dict[str, Any]] = [{"call": "addSmtp", "smtp_user_name": None, "parameters": {}}] if due else []
     nobody = {"alias": params["alias"], "smtp_user_name": None, "former": None, "operations": operations}
@@ -212,12 +188,12 @@ def _to_come(client: Client, params: Mapping[str, Any], bindings: Bindings, chec
 class _Work:
     """The way of a rotation, and what is done of it."""
 
-    def __init__(self, client: Client, record: Record, rotation: Rotation, listing: Listing) -> None:
+    def __init__(self, client: _client.Client, record: _bindings.Record, rotation: Rotation, listing: _model.Listing) -> None:
         self._client = client
         self._record = record
         self._rotation = rotation
         self._listing = listing
-        self._operations: list[Operation] = []
+        self._operations: list[_model.Operation] = []
         self._changed = False
         self._retired = False
         # The alias's user and its password after the switch, and until when the former works.
@@ -234,9 +210,9 @@ class _Work:
 
     def _retire(self) -> None:
         rotation, former = self._rotation, self._rotation.former
-        if former and former.status != DISABLE:
-            self._edit(former.smtp_user_name, {"status": DISABLE}, former)
-            self._wait_for(Wanted(smtp_user_name=former.smtp_user_name, state="absent"))
+        if former and former.status != _model.DISABLE:
+            self._edit(former.smtp_user_name, {"status": _model.DISABLE}, former)
+            self._wait_for(_model.Wanted(smtp_user_name=former.smtp_user_name, state="absent"))
         if former is None:
             self._record.drop_standby(rotation.alias)
         else:
@@ -248,30 +224,29 @@ class _Work:
         rotation, alias, other = self._rotation, self._rotation.alias, self._rotation.other
         if other and rotation.resumes:
             if rotation.made:
-                self._record.stage(alias, other.smtp_user_name, utc_now())
+                self._record.stage(alias, other.smtp_user_name, _lag.utc_now())
                 self._changed = True
             return other.smtp_user_name, other.password
         if other:
             self._record.require_writable()
-            password, problem = reset_once(self._client, other, self._record.prove)
+            password, problem = _reset.reset_once(self._client, other, self._record.prove)
             self._done("resetSmtpPassword", other.smtp_user_name, {})
             if problem:
                 raise problem
-            self._record.stage(alias, other.smtp_user_name, utc_now())
+            self._record.stage(alias, other.smtp_user_name, _lag.utc_now())
             return other.smtp_user_name, password
         limits = rotation.wanted("").limits()
-        intent = Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), utc_now())
+        intent = _model.Intent(limits["total_limit"], limits["hourly_limit"], frozenset(self._listing), _lag.utc_now())
         self._record.record_intent(alias, intent)
-        created = add_once(self._client, self._record, alias, intent, self._find_created)
-        self._done("addSmtp", created, limits)
-        self._record.stage(alias, created, utc_now())
-        return created, None
 
-    def _find_created(self) -> str | None:
-        """Look for the user of a creation whose answer is lost."""
-        alias, bindings = self._rotation.alias, self._record.read()
-        user = made_for(alias, _list(self._client, bindings, alias), bindings)
-        return user.smtp_user_name if user else None
+        def recognise(listing: _model.Listing, bindings: _model.Bindings) -> str | None:
+            user = _planner.made_for(alias, listing, bindings)
+            return user.smtp_user_name if user else None
+
+        created = _create.add_once(self._client, self._record, alias, intent, recognise)
+        self._done("addSmtp", created, limits)
+        self._record.stage(alias, created, _lag.utc_now())
+        return created, None
 
     def _switch(self, name: str, password: str | None, overlap: datetime.timedelta) -> None:
         """Have the alias mean the standby, once the listing shows that it can send."""
@@ -282,35 +257,35 @@ class _Work:
             if changes:
                 self._edit(name, changes, other)
         user = self._wait_for(wanted, password)
-        self._retires_at = utc_now() + overlap
+        self._retires_at = _lag.utc_now() + overlap
         self._record.switch(self._rotation.alias, self._retires_at)
         self._switched = (name, user.password if password is None else password)
         self._changed = True
 
-    def _edit(self, name: str, parameters: Mapping[str, Any], listed: User) -> None:
+    def _edit(self, name: str, parameters: Mapping[str, Any], listed: _model.User) -> None:
         self._client.edit_smtp(name, parameters, listed)
         self._done("editSmtp", name, parameters)
 
     def _done(self, call: str, name: str, parameters: Mapping[str, Any]) -> None:
-        self._operations.append(Operation(call, name, parameters))
+        self._operations.append(_model.Operation(call, name, parameters))
         self._changed = True
 
-    def _wait_for(self, wanted: Wanted, password: str | None = None) -> User:
+    def _wait_for(self, wanted: _model.Wanted, password: str | None = None) -> _model.User:
         """Return the user once the account shows it as wanted, with its new password if one is known."""
         name, shown = wanted.smtp_user_name or "", "nothing"
-        for listing in self._client.listings(VERIFY_SECONDS):
+        for listing in self._client.listings(_lag.VERIFY_SECONDS):
             user = listing.get(name)
-            shown = unmet(wanted, user) or ""
+            shown = _planner.unmet(wanted, user) or ""
             if user and not shown and password is not None and user.password not in (None, password):
                 shown = "shows another password"
             if user and not shown:
                 return user
-        raise VerificationError(
-            f"SendClean accepted what was asked for {name}, but {VERIFY_SECONDS:g} s later listSmtp still {shown}. "
+        raise _errors.VerificationError(
+            f"SendClean accepted what was asked for {name}, but {_lag.VERIFY_SECONDS:g} s later listSmtp still {shown}. "
             "The alias means who it meant before. Run again, and if it stays so, ask SendClean"
         )
 
-    def result(self, before: Bindings, check_mode: bool) -> dict[str, Any]:
+    def result(self, before: _model.Bindings, check_mode: bool) -> dict[str, Any]:
         """Return the task's result, after the work or, in check mode, as it would be."""
         rotation, alias = self._rotation, self._rotation.alias
         changed = rotation.changed if check_mode else self._changed
@@ -339,11 +314,11 @@ class _Work:
         if changed and not check_mode:
             result["smtp_password"] = password
         if rotation.waiting_until:
-            result["waiting_until"] = rotation.waiting_until.strftime(TIME_FORMAT)
-        if rotation.active.status == DISABLE:
+            result["waiting_until"] = rotation.waiting_until.strftime(_document.TIME_FORMAT)
+        if rotation.active.status == _model.DISABLE:
             result["warnings"] = [f'alias "{alias}" is off: its password is not rotated before it is enabled again']
         return result
 
 
 def _former(name: str, retires_at: datetime.datetime | None) -> dict[str, Any] | None:
-    return None if retires_at is None else {"smtp_user_name": name, "retires_at": retires_at.strftime(TIME_FORMAT)}
+    return None if retires_at is None else {"smtp_user_name": name, "retires_at": retires_at.strftime(_document.TIME_FORMAT)}

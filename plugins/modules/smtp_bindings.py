@@ -186,47 +186,38 @@ error:
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_OPTIONS,
-    CONNECTION_OPTIONS,
-    LIST,
-    TEXT,
-    Module,
-    run,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _bindings,
+    _client,
+    _module,
+    _options,
+    _rebind,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import (
-    binding_problems,
-    delivered_problems,
-    refuse_values,
-)
-from ansible_collections.sendclean.email.plugins.module_utils._rebind import Word, rebind
 
 
-def work(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
+def work(params: Mapping[str, Any], client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> dict[str, Any]:
     """Do what is said about the bindings, and return the task's result."""
-    refuse_values((*binding_problems(params["bindings"]), *delivered_problems(params["delivered"])))
-    word = Word(params["bindings"], params["unbind"], params["acknowledge"], params["delivered"])
+    _options.refuse_values((*_options.binding_problems(params["bindings"]), *_options.delivered_problems(params["delivered"])))
+    word = _rebind.Word(params["bindings"], params["unbind"], params["acknowledge"], params["delivered"])
     # There is one, since one of the options is required.
-    return rebind(client, cast(Record, record), word, check_mode)
+    return _rebind.rebind(client, cast(_bindings.Record, record), word, check_mode)
 
 
 def main() -> None:
     """Run the module."""
-    module = Module(
+    module = _module.Module(
         argument_spec={
-            **CONNECTION_OPTIONS,
-            **BINDINGS_OPTIONS,
+            **_module.CONNECTION_OPTIONS,
+            **_module.BINDINGS_OPTIONS,
             "bindings": {"type": "dict", "default": {}},
-            "unbind": {"type": LIST, "elements": TEXT, "default": []},
-            "acknowledge": {"type": LIST, "elements": TEXT, "default": []},
+            "unbind": {"type": _module.LIST, "elements": _module.TEXT, "default": []},
+            "acknowledge": {"type": _module.LIST, "elements": _module.TEXT, "default": []},
             "delivered": {"type": "dict", "default": {}},
         },
-        required_one_of=[tuple(BINDINGS_OPTIONS)],
+        required_one_of=[tuple(_module.BINDINGS_OPTIONS)],
         supports_check_mode=True,
     )
-    run(module, work)
+    _module.run(module, work)
 
 
 if __name__ == "__main__":

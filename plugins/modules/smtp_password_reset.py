@@ -118,47 +118,42 @@ error:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
-from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_OPTIONS,
-    CONNECTION_OPTIONS,
-    NUMBER,
-    TEXT,
-    Module,
-    run,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _bindings,
+    _client,
+    _errors,
+    _module,
+    _options,
+    _reset,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import duration_problems, name_problems, refuse_values
-from ansible_collections.sendclean.email.plugins.module_utils._reset import reset_password
 
 
-def reset(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
+def reset(params: Mapping[str, Any], client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> dict[str, Any]:
     """Reset the password if the guards allow it, and return the task's result."""
     # Not left to Ansible, which takes a name that is null for given.
-    for problem in name_problems(params):
+    for problem in _options.name_problems(params):
         raise problem
     if params["alias"] is not None and params["smtp_user_name"] is not None:
-        raise OptionError("alias", "and smtp_user_name exclude each other: give one of the two")
-    refuse_values(duration_problems("max_age_days", params, "days"))
-    return reset_password(client, record, params, check_mode)
+        raise _errors.OptionError("alias", "and smtp_user_name exclude each other: give one of the two")
+    _options.refuse_values(_options.duration_problems("max_age_days", params, "days"))
+    return _reset.reset_password(client, record, params, check_mode)
 
 
 def main() -> None:
     """Run the module."""
-    module = Module(
+    module = _module.Module(
         argument_spec={
-            **CONNECTION_OPTIONS,
-            **BINDINGS_OPTIONS,
-            "smtp_user_name": {"type": TEXT},
-            "alias": {"type": TEXT},
-            "current_password": {"type": TEXT, "no_log": True},
-            "max_age_days": {"type": NUMBER},
+            **_module.CONNECTION_OPTIONS,
+            **_module.BINDINGS_OPTIONS,
+            "smtp_user_name": {"type": _module.TEXT},
+            "alias": {"type": _module.TEXT},
+            "current_password": {"type": _module.TEXT, "no_log": True},
+            "max_age_days": {"type": _module.NUMBER},
         },
         required_one_of=[("smtp_user_name", "alias")],
         supports_check_mode=True,
     )
-    run(module, reset, needs_bindings=["alias", "max_age_days"])
+    _module.run(module, reset, needs_bindings=["alias", "max_age_days"])
 
 
 if __name__ == "__main__":

@@ -229,33 +229,27 @@ error:
       sample: 200
 """
 
-from collections.abc import Mapping
-from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_OPTIONS,
-    CONNECTION_OPTIONS,
-    USER_OPTIONS,
-    Module,
-    run,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _apply,
+    _bindings,
+    _client,
+    _module,
+    _options,
+    _report,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import wanted_from
-from ansible_collections.sendclean.email.plugins.module_utils._report import diff, operations
 
 
-def manage(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
+def manage(params: _module.Options, client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> _module.Result:
     """Enforce the one user and return the task's result."""
-    steps = enforce(client, record, [wanted_from(params)], check_mode).steps
+    steps = _apply.enforce(client, record, [_options.wanted_from(params)], check_mode).steps
     # The other one is the user who had the alias before, and still works.
     step = steps[0]
     facts = step.facts()
     result = {
         "changed": any(each.changed for each in steps),
-        "operations": operations(steps),
-        "diff": diff(step, steps[1:]),
+        "operations": _report.operations(steps),
+        "diff": _report.diff(step, steps[1:]),
     }
     for error in filter(None, (each.error for each in steps)):
         error.done = result
@@ -267,17 +261,17 @@ def manage(params: Mapping[str, Any], client: Client, record: Record | None, che
 
 def main() -> None:
     """Run the module."""
-    module = Module(
+    module = _module.Module(
         argument_spec={
-            **CONNECTION_OPTIONS,
-            **BINDINGS_OPTIONS,
-            **USER_OPTIONS,
+            **_module.CONNECTION_OPTIONS,
+            **_module.BINDINGS_OPTIONS,
+            **_module.USER_OPTIONS,
             "include_password": {"type": "bool", "default": False, "no_log": False},
         },
         required_one_of=[("alias", "smtp_user_name")],
         supports_check_mode=True,
     )
-    run(module, manage, needs_bindings=["alias"])
+    _module.run(module, manage, needs_bindings=["alias"])
 
 
 if __name__ == "__main__":

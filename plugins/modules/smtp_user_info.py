@@ -148,27 +148,20 @@ error:
     http_status: 200
 """
 
-from collections.abc import Mapping
-from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, is_young
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings
-from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_OPTIONS,
-    CONNECTION_OPTIONS,
-    LIST,
-    TEXT,
-    Module,
-    run,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _bindings,
+    _client,
+    _lag,
+    _model,
+    _module,
+    _planner,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._planner import not_listed
 
 
-def inform(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
+def inform(params: _module.Options, client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> _module.Result:
     """List the account and return the task's result."""
-    bindings = record.read() if record else Bindings()
+    bindings = record.read() if record else _model.Bindings()
     listing = client.list_smtp()
     asked = [(name, name) for name in params["smtp_user_names"] or []]
     asked += [(alias, bindings.aliases.get(alias, "")) for alias in params["aliases"] or []]
@@ -177,12 +170,12 @@ def inform(params: Mapping[str, Any], client: Client, record: Record | None, che
     for name in sorted(listing if everyone else listing.keys() & {name for text, name in asked}):
         user = listing[name]
         if params["status"] in (None, user.status):
-            age = age_in_days(bindings.password_times.get(name))
+            age = _lag.age_in_days(bindings.password_times.get(name))
             facts = {"alias": bindings.alias_of(name), **user.facts(), "password_age_days": age}
             facts["standby_of"] = bindings.standby_of(name)
             users.append({**facts, "smtp_password": user.password} if params["include_passwords"] else facts)
-    gone = {alias: name for alias, name in bindings.aliases.items() if name not in listing and not is_young(bindings, name)}
-    warnings = [not_listed(alias, name, bindings) for alias, name in sorted(gone.items())] if everyone else []
+    gone = {alias: name for alias, name in bindings.aliases.items() if name not in listing and not _lag.is_young(bindings, name)}
+    warnings = [_planner.not_listed(alias, name, bindings) for alias, name in sorted(gone.items())] if everyone else []
     return {
         "changed": False,
         "smtp_users": users,
@@ -193,18 +186,18 @@ def inform(params: Mapping[str, Any], client: Client, record: Record | None, che
 
 def main() -> None:
     """Run the module."""
-    module = Module(
+    module = _module.Module(
         argument_spec={
-            **CONNECTION_OPTIONS,
-            **BINDINGS_OPTIONS,
-            "smtp_user_names": {"type": LIST, "elements": TEXT},
-            "aliases": {"type": LIST, "elements": TEXT},
-            "status": {"type": "str", "choices": [ENABLE, DISABLE]},
+            **_module.CONNECTION_OPTIONS,
+            **_module.BINDINGS_OPTIONS,
+            "smtp_user_names": {"type": _module.LIST, "elements": _module.TEXT},
+            "aliases": {"type": _module.LIST, "elements": _module.TEXT},
+            "status": {"type": "str", "choices": [_model.ENABLE, _model.DISABLE]},
             "include_passwords": {"type": "bool", "default": False, "no_log": False},
         },
         supports_check_mode=True,
     )
-    run(module, inform, needs_bindings=["aliases"])
+    _module.run(module, inform, needs_bindings=["aliases"])
 
 
 if __name__ == "__main__":

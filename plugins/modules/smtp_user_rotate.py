@@ -142,41 +142,39 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_OPTIONS,
-    CONNECTION_OPTIONS,
-    NUMBER,
-    TEXT,
-    Module,
-    run,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _bindings,
+    _client,
+    _module,
+    _options,
+    _rotate,
 )
-from ansible_collections.sendclean.email.plugins.module_utils._options import duration_problems, refuse_values
-from ansible_collections.sendclean.email.plugins.module_utils._rotate import rotate
 
 
-def work(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
+def work(params: Mapping[str, Any], client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> dict[str, Any]:
     """Rotate the password if it is due, and return the task's result."""
-    problems = duration_problems("max_age_days", params, "days"), duration_problems("overlap_hours", params, "hours", most=10**6)
-    refuse_values(itertools.chain(*problems))
+    problems = (
+        _options.duration_problems("max_age_days", params, "days"),
+        _options.duration_problems("overlap_hours", params, "hours", most=10**6),
+    )
+    _options.refuse_values(itertools.chain(*problems))
     # There is a record, since alias, which is required, needs one.
-    return rotate(client, cast(Record, record), params, check_mode)
+    return _rotate.rotate(client, cast(_bindings.Record, record), params, check_mode)
 
 
 def main() -> None:
     """Run the module."""
-    module = Module(
+    module = _module.Module(
         argument_spec={
-            **CONNECTION_OPTIONS,
-            **BINDINGS_OPTIONS,
-            "alias": {"type": TEXT, "required": True},
-            "max_age_days": {"type": NUMBER},
-            "overlap_hours": {"type": NUMBER, "default": 24.0},
+            **_module.CONNECTION_OPTIONS,
+            **_module.BINDINGS_OPTIONS,
+            "alias": {"type": _module.TEXT, "required": True},
+            "max_age_days": {"type": _module.NUMBER},
+            "overlap_hours": {"type": _module.NUMBER, "default": 24.0},
         },
         supports_check_mode=True,
     )
-    run(module, work, needs_bindings=["alias"])
+    _module.run(module, work, needs_bindings=["alias"])
 
 
 if __name__ == "__main__":

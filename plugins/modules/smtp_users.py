@@ -322,104 +322,84 @@ error:
     http_status: 200
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import enforce
-from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
-from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, OptionError, RefusedError
-from ansible_collections.sendclean.email.plugins.module_utils._model import Wanted
-from ansible_collections.sendclean.email.plugins.module_utils._module import (
-    BINDINGS_OPTIONS,
-    CONNECTION_OPTIONS,
-    LIST,
-    TEXT,
-    TEXT_OR_INTEGER,
-    USER_OPTIONS,
-    Module,
-    run,
-)
-from ansible_collections.sendclean.email.plugins.module_utils._options import (
-    limit_problems,
-    name_problems,
-    plan_checksum,
-    purge_from,
-)
-from ansible_collections.sendclean.email.plugins.module_utils._report import (
-    estimate,
-    named_diff,
-    operations,
-    refuse_failed,
-    row,
-    summary,
+from ansible_collections.sendclean.email.plugins.module_utils import (
+    _apply,
+    _bindings,
+    _client,
+    _errors,
+    _model,
+    _module,
+    _options,
+    _report,
 )
 
 
-def manage(params: Mapping[str, Any], client: Client, record: Record | None, check_mode: bool) -> dict[str, Any]:
+def manage(params: _module.Options, client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> _module.Result:
     """Enforce all users and return the task's result."""
-    purge = purge_from(params)
-    approved = None if params["plan_checksum"] is None else plan_checksum("plan_checksum", params["plan_checksum"])
-    run = enforce(client, record, wanted_users(params["users"], client, record), check_mode, purge, approved)
-    counts = summary(run.steps)
+    purge = _options.purge_from(params)
+    approved = None if params["plan_checksum"] is None else _options.plan_checksum("plan_checksum", params["plan_checksum"])
+    run = _apply.enforce(client, record, wanted_in(params["users"], client, record), check_mode, purge, approved)
+    counts = _report.summary(run.steps)
     if check_mode:
-        counts.update(estimate(run.steps, params["requests_per_minute"]))
+        counts.update(_report.estimate(run.steps, params["requests_per_minute"]))
     result = {
         "changed": any(step.changed for step in run.steps),
-        "smtp_users": [row(step, params["include_passwords"]) for step in run.steps],
+        "smtp_users": [_report.row(step, params["include_passwords"]) for step in run.steps],
         "summary": counts,
-        "operations": operations(run.steps),
+        "operations": _report.operations(run.steps),
         "plan_checksum": run.checksum,
         "unclaimed": run.unclaimed,
-        "diff": [named_diff(step) for step in run.steps if step.changed],
+        "diff": [_report.named_diff(step) for step in run.steps if step.changed],
         "warnings": run.warnings,
     }
-    refuse_failed(run.steps, result)
+    _report.refuse_failed(run.steps, result)
     return result
 
 
-def wanted_users(users: Sequence[Mapping[str, Any]], client: Client, record: Record | None) -> list[Wanted]:
+def wanted_in(users: Sequence[_module.Options], client: _client.Client, record: _bindings.Record | None) -> list[_model.Wanted]:
     """Return the users that are wanted. Raises RefusedError with all that is wrong, also by what the account shows."""
-    wanted: list[Wanted] = []
+    wanted: list[_model.Wanted] = []
     problems: list[str] = []
     for index, user in enumerate(users):
         place = f"users[{index}]"
-        names = list(name_problems(user, place))
+        names = list(_options.name_problems(user, place))
         if user["alias"] is not None and record is None:
-            names.append(OptionError(f"{place}.alias", "needs bindings_path or bindings_url"))
-        problems += map(str, [*names, *limit_problems(user, place)])
+            names.append(_errors.OptionError(f"{place}.alias", "needs bindings_path or bindings_url"))
+        problems += map(str, [*names, *_options.limit_problems(user, place)])
         if not names:
             # Also with wrong limits, which are not sent: what else is wrong with the user is to be found, too.
-            wanted.append(Wanted.of(user, place))
+            wanted.append(_model.Wanted.of(user, place))
     if problems:
         try:
-            enforce(client, record, wanted, check_mode=True)
-        except RefusedError as error:
+            _apply.enforce(client, record, wanted, check_mode=True)
+        except _errors.RefusedError as error:
             problems.append(str(error))
-        except CallError:
+        except _errors.CallError:
             # What is wrong with the options is to be mended first.
             pass
-        raise RefusedError("\n".join(problems))
+        raise _errors.RefusedError("\n".join(problems))
     return wanted
 
 
 def main() -> None:
     """Run the module."""
-    module = Module(
+    module = _module.Module(
         argument_spec={
-            **CONNECTION_OPTIONS,
-            **BINDINGS_OPTIONS,
-            "users": {"type": "list", "elements": "dict", "required": True, "options": USER_OPTIONS},
+            **_module.CONNECTION_OPTIONS,
+            **_module.BINDINGS_OPTIONS,
+            "users": {"type": "list", "elements": "dict", "required": True, "options": _module.USER_OPTIONS},
             "purge": {"type": "bool", "default": False},
             "purge_scope": {"type": "str", "choices": ["managed", "account"], "default": "managed"},
-            "purge_exclude": {"type": LIST, "elements": TEXT, "default": []},
-            "purge_limit": {"type": TEXT_OR_INTEGER, "default": "30%"},
-            "plan_checksum": {"type": TEXT},
+            "purge_exclude": {"type": _module.LIST, "elements": _module.TEXT, "default": []},
+            "purge_limit": {"type": _module.TEXT_OR_INTEGER, "default": "30%"},
+            "plan_checksum": {"type": _module.TEXT},
             "include_passwords": {"type": "bool", "default": False, "no_log": False},
         },
         supports_check_mode=True,
     )
-    run(module, manage)
+    _module.run(module, manage)
 
 
 if __name__ == "__main__":

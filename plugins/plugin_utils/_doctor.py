@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError
+from ansible_collections.sendclean.email.plugins.module_utils._lag import age_in_days, utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._model import DISABLE, ENABLE, Bindings, Listing
 from ansible_collections.sendclean.email.plugins.module_utils._planner import created_since
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import Difference

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.sendclean.email.plugins.module_utils._answers import KINDS
-from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, readable
+from ansible_collections.sendclean.email.plugins.module_utils._lag import age_in_days
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import Facts, FileFacts, Finding, ago, code_of, users_of
 

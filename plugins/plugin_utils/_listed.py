@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import list_with_young
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import RefusedError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._lag import list_with_young
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing
 from ansible_collections.sendclean.email.plugins.module_utils._module import BINDINGS_OPTIONS, open_record
 from ansible_collections.sendclean.email.plugins.module_utils._options import Connection, connection_from, refuse_values

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._document import TIME_FORMAT
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._lag import utc_now
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import (

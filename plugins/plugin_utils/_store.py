@@ -11,7 +11,6 @@ import keyword
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils._apply import age_in_days, list_with_young
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
 from ansible_collections.sendclean.email.plugins.module_utils._client import Client
 from ansible_collections.sendclean.email.plugins.module_utils._errors import (
@@ -21,6 +20,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import (
     SendCleanError,
 )
 from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
+from ansible_collections.sendclean.email.plugins.module_utils._lag import age_in_days, list_with_young
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Listing, User
 from ansible_collections.sendclean.email.plugins.module_utils._module import open_record, with_warnings
 from ansible_collections.sendclean.email.plugins.module_utils._options import connection_from

@@ -39,9 +39,8 @@ NO_MESSAGES = {
     "unknown type",
     "Invalid Request",
     "page not found",
-    # A pattern, a type, a description of an enum's member.
+    # Patterns, a type, a description of an enum's member.
     r"^(.*?object at 0x[0-9a-f]+>|HTTPS?Connection(Pool)?\(.*?\)): ?",
-    "dict[str, Any]",
     "tuple[str | None, ...]",
     "not carried out",
     "an answer after which the call may have been carried out",
@@ -145,10 +144,19 @@ def normal(text: str) -> str:
     return text.strip(" .,:")
 
 
+def called(node: ast.AST) -> str:
+    """Return the name of the function that is called, of this room or of another one; nothing where it is another thing."""
+    function = node.func if isinstance(node, ast.Call) else None
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id.startswith("_"):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
 def placeholder(node: ast.expr) -> str:
     """Return the name of what is put in: of a call the function's, if it is none of Python's, else the last one that is read."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not hasattr(builtins, node.func.id):
-        return f"<{node.func.id.strip('_')}>"
+    function = called(node)
+    if function and not hasattr(builtins, function):
+        return f"<{function.strip('_')}>"
     aside: set[ast.AST] = {part.func for part in ast.walk(node) if isinstance(part, ast.Call)}
     aside |= {name for part in ast.walk(node) if isinstance(part, ast.Subscript) for name in ast.walk(part.slice)}
     read = [part for part in ast.walk(node) if isinstance(part, (ast.Name, ast.Attribute)) and part not in aside]
@@ -168,7 +176,7 @@ def text_of(node: ast.expr) -> str:
 def python_texts(node: ast.AST) -> Iterator[str]:
     """Yield the texts of a piece of code, documentation aside."""
     inner: Iterable[ast.AST] = ast.iter_child_nodes(node)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "OptionError":
+    if isinstance(node, ast.Call) and called(node) == "OptionError":
         option, problem = node.args
         yield f"{text_of(option) if isinstance(option, (ast.Constant, ast.JoinedStr)) else '<option>'} {text_of(problem)}"
         inner = [part for argument in node.args for part in _put_in(argument)]

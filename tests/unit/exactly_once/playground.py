@@ -16,13 +16,11 @@ from unittest import mock
 import simulator.service
 import simulator.store
 from ansible_collections.sendclean.email.plugins.module_utils import (
-    _apply,
     _bindings,
     _client,
     _files,
+    _lag,
     _postgres,
-    _reset,
-    _rotate,
 )
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock, run_main
 from simulator import Service, SimulatedUser
@@ -41,8 +39,7 @@ def fake_time() -> Iterator[FakeClock]:
     with contextlib.ExitStack() as stack:
         for module in (_bindings, _client, _files, _postgres, simulator.service, simulator.store):
             stack.enter_context(mock.patch.object(module, "time", clock))
-        for module in (_apply, _reset, _rotate):
-            stack.enter_context(mock.patch.object(module, "utc_now", clock.utc_now))
+        stack.enter_context(mock.patch.object(_lag, "utc_now", clock.utc_now))
         yield clock
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ansible_collections.sendclean.email.plugins.module_utils import _files, _postgres
+from ansible_collections.sendclean.email.plugins.module_utils import _files
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import COLLECTION, run_main
 from unit.exactly_once.kept import Result, steps_of
 from unit.exactly_once.sabotage import changed
@@ -129,7 +129,7 @@ def _run(
         stderr = stack.enter_context(open(os.path.join(folder, "stderr"), "w", encoding="utf-8"))
         os.dup2(stderr.fileno(), 2)
         stack.enter_context(mock.patch.object(inspect.unwrap(_files.DurableFile.lock), "__defaults__", ("", lock_timeout)))
-        stack.enter_context(mock.patch.object(_postgres, "LOCK_TIMEOUT", lock_timeout))
+        stack.enter_context(mock.patch.object(_files, "LOCK_TIMEOUT", lock_timeout))
         stack.enter_context(changed(under))
         stack.enter_context(steps.watched())
         if start is not None:

@@ -22,7 +22,10 @@ from ansible_collections.sendclean.email.plugins.module_utils import (
     _apply,
     _bindings,
     _document,
+    _files,
+    _planner,
     _postgres,
+    _rails,
     _rotate,
     _sql,
 )
@@ -143,7 +146,7 @@ def _short_patience() -> contextlib.AbstractContextManager[object]:
 
 def _short_wait() -> contextlib.AbstractContextManager[object]:
     """A lock in the database that nobody gives back is waited for for two seconds."""
-    return mock.patch.object(_postgres, "LOCK_TIMEOUT", 2.0)
+    return mock.patch.object(_files, "LOCK_TIMEOUT", 2.0)
 
 
 # ---- of a rotation ----------------------------------------------------------------------------------------------
@@ -151,7 +154,7 @@ def _short_wait() -> contextlib.AbstractContextManager[object]:
 
 def _switch_unseen() -> contextlib.AbstractContextManager[object]:
     """The alias is switched to whoever is listed, whatever the listing shows of it."""
-    return mock.patch.object(_rotate, "unmet", lambda wanted, user: None)
+    return mock.patch.object(_planner, "unmet", lambda wanted, user: None)
 
 
 def _no_staged_mark() -> contextlib.AbstractContextManager[object]:
@@ -171,7 +174,7 @@ def _no_intent() -> contextlib.AbstractContextManager[object]:
 
 def _no_look_alikes() -> contextlib.AbstractContextManager[object]:
     """A second user is created, whoever may be there already."""
-    return mock.patch.object(_rotate, "creation_problems", lambda *unused: ())
+    return mock.patch.object(_rails, "creation_problems", lambda *unused: ())
 
 
 def _planned_with(**parts: Any) -> contextlib.AbstractContextManager[object]:

@@ -15,7 +15,7 @@ import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible_collections.sendclean.email.plugins.action import smtp_credentials
 from ansible_collections.sendclean.email.plugins.module_utils import _client
-from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
+from ansible_collections.sendclean.email.plugins.module_utils._lag import utc_now
 from ansible_collections.sendclean.email.tests.unit.plugins.action.encrypted import VAULT_SECRET, Act, stored
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,

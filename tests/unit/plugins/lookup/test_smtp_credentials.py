@@ -17,8 +17,8 @@ from ansible.errors import AnsibleLookupError
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.sendclean.email.plugins.lookup import smtp_credentials
 from ansible_collections.sendclean.email.plugins.module_utils import _client
-from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._document import TIME_FORMAT
+from ansible_collections.sendclean.email.plugins.module_utils._lag import utc_now
 from ansible_collections.sendclean.email.plugins.plugin_utils import _listed
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,

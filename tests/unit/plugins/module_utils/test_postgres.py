@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _postgres, _sql
+from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _files, _postgres, _sql
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record, record_at
 from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, LostError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Intent
@@ -52,7 +52,7 @@ def database(running: Postgres) -> Postgres:
 @pytest.fixture
 def stores(database: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
     """stores(query, account) opens one; who waits for a lock gives up as soon as the server has surely ended the last session."""
-    monkeypatch.setattr(_postgres, "LOCK_TIMEOUT", 1.0)
+    monkeypatch.setattr(_files, "LOCK_TIMEOUT", 1.0)
     opened: list[PostgresStore] = []
 
     def opens(query: str = "", account: tuple[str, str] = ACCOUNT, role: str = "postgres") -> PostgresStore:
@@ -182,7 +182,7 @@ def test_who_waits_is_told_who_has_the_lock(stores: Stores, monkeypatch: pytest.
 def test_a_waiter_waits_on_while_something_changes(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     holder, waiter, clock = stores(), stores(), FakeClock()
     monkeypatch.setattr(_postgres, "time", clock)
-    monkeypatch.setattr(_postgres, "LOCK_TIMEOUT", 600.0)
+    monkeypatch.setattr(_files, "LOCK_TIMEOUT", 600.0)
     monkeypatch.setattr(_postgres, "_LONGEST_PAUSE", 20.0)
     begun = clock.now
 

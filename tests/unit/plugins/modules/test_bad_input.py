@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import responses
-from ansible_collections.sendclean.email.plugins.module_utils import _module
+from ansible_collections.sendclean.email.plugins.module_utils import _client
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
     TOKEN,
@@ -369,7 +369,7 @@ def test_a_redirect_of_a_write_is_never_followed(
 def test_a_machine_without_requests_is_told(
     module_name: str, service: Service, run_module: RunModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_module, "REQUESTS_IMPORT_ERROR", "No module named 'requests'")
+    monkeypatch.setattr(_client, "REQUESTS_IMPORT_ERROR", "No module named 'requests'")
     failed = run_module(module_name, **MODULES[module_name])
     assert failed.failed
     assert "Failed to import the required Python library (requests)" in failed.msg

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import trustme
-from ansible_collections.sendclean.email.plugins.module_utils import _postgres
+from ansible_collections.sendclean.email.plugins.module_utils import _files, _postgres
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, ModuleResult, RunModule, hidden, made
 from postgres import DATABASE, Postgres, free_port, standby_of
 from postgres.secured import PASSWORD, ROLE, served_with_passwords
@@ -310,7 +310,7 @@ def test_a_lock_that_is_held(
     run_module: RunModule, service: Service, server: RunningServer, database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By another run: a dry one does not wait for it, nor one that finds everything done."""
-    monkeypatch.setattr(_postgres, "LOCK_TIMEOUT", 1.0)
+    monkeypatch.setattr(_files, "LOCK_TIMEOUT", 1.0)
     url = at(database)
     store = _postgres.PostgresStore(url, (server.base_url, OWNER))
     with contextlib.closing(store), store.lock():

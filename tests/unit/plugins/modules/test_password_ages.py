@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
+from ansible_collections.sendclean.email.plugins.module_utils._lag import utc_now
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, RunModule, write_bindings
 from simulator import RunningServer, Service
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils import _apply, _reset, _rotate
+from ansible_collections.sendclean.email.plugins.module_utils import _client, _lag
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, FakeClock, RunModule, made
 from simulator import Service, Settings
 
@@ -25,8 +25,7 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def clock(fast: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The time, which only passes when a test says so."""
-    for module in (_apply, _reset, _rotate):
-        monkeypatch.setattr(module, "utc_now", fast.utc_now)
+    monkeypatch.setattr(_lag, "utc_now", fast.utc_now)
     return fast
 
 
@@ -92,6 +91,26 @@ def test_a_dry_run_knows_whom_an_earlier_run_has_made(run: Run, service: Service
     assert results[1]["smtp_password"] == users(service)[second].smtp_password
     assert made(service).keys() == {"listSmtp"}
     assert run("smtp_user_rotate", alias="billing", max_age_days=30)["changed"] is False
+
+
+def test_a_lost_answer_is_waited_for_though_the_user_is_disabled_meanwhile(
+    run: Run, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listing lags, and who is off needs no second user: neither means that none was made."""
+    (first,) = users(service)
+    add_smtp = _client.Client.add_smtp
+
+    def disabled_meanwhile(*arguments: Any) -> str:
+        try:
+            return add_smtp(*arguments)
+        finally:
+            service.update_user(OWNER, first, status="Disable")
+
+    monkeypatch.setattr(_client.Client, "add_smtp", disabled_meanwhile)
+    service.settings = Settings(listing_lag_calls=2)
+    service.add_fault("addSmtp", "cut_after")
+    run("smtp_user_rotate", alias="billing")
+    assert (made(service)["addSmtp"], len(users(service))) == (1, 2)
 
 
 def test_whom_an_earlier_run_has_made_has_the_limits_of_today(run: Run, service: Service, clock: FakeClock) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils import _apply, _reset, _rotate
+from ansible_collections.sendclean.email.plugins.module_utils import _lag
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import OWNER, FakeClock, RunModule
 from simulator import Service
 
@@ -24,8 +24,7 @@ HOUR = 3600.0
 @pytest.fixture
 def clock(fast: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The time, which only passes when a test says so."""
-    for module in (_apply, _reset, _rotate):
-        monkeypatch.setattr(module, "utc_now", fast.utc_now)
+    monkeypatch.setattr(_lag, "utc_now", fast.utc_now)
     return fast
 
 

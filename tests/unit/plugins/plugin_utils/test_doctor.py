@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils._apply import utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome
+from ansible_collections.sendclean.email.plugins.module_utils._lag import utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent, Standby, User
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import Difference
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import Facts, FileFacts, Finding, ago, findings_of
