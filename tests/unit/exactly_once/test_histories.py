@@ -48,7 +48,14 @@ def troubles(draw: st.DrawFn, *calls: str, points: int = 32) -> dict[str, Any]:
     return {"faults": draw(st.lists(one, min_size=number, max_size=number))}
 
 
-FOR_PEOPLE = ("users could be it", "has other limits", "nobody is created", "of renamed_from to", "remove the binding")
+FOR_PEOPLE = (
+    "users could be it",
+    "has other limits",
+    "nobody is created",
+    "of renamed_from to",
+    "renamed_from gives it",
+    "remove the binding",
+)
 FOR_PEOPLE += ("has been enabled by somebody", "what is new since may be somebody else")
 
 # Which of the two spellings of the place a task has.

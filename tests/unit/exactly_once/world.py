@@ -173,6 +173,10 @@ class World(RuleBasedStateMachine):
             first = before.get(bound[alias])
             asked[alias] = {name: getattr(first, name, None) for name in ("total_limit", "hourly_limit")}
         bound_now = {name: alias for alias, name in (*self.account.aliases().items(), *self.standbys().items())}
+        for name, owner in bound_now.items():
+            if self.made_for.get(name, owner) in intents.keys() - {owner}:
+                # Of two creations that were begun with the same limits, either may have made it.
+                self.made_for[name] = owner
         if bound.get(old) and self.account.aliases().get(alias) == bound[old]:
             # Who takes turns comes along, and who was made to.
             comes = {bound[old], self.standbys().get(alias), *(self.made_for if old in intents else ())}
