@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import datetime
 import functools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 ENABLE = "Enable"
@@ -91,7 +89,8 @@ class Purge:
     def most(self, enabled: int) -> int:
         """Return how many of so many enabled users may be disabled. A percentage never means fewer than three."""
         if self.limit.endswith("%"):
-            return max(3, math.floor(enabled * Fraction(self.limit[:-1]) / 100))
+            whole, unused, part = self.limit[:-1].partition(".")
+            return max(3, enabled * int(whole + part) // (100 * 10 ** len(part)))
         return int(self.limit)
 
 

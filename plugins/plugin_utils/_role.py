@@ -108,7 +108,8 @@ def hours(name: str, value: Any) -> float:
 
 def integer(name: str, value: Any) -> int:
     """Accept an integer or the text of one."""
-    if isinstance(value, bool) or not re.fullmatch(r"\s*-?[0-9]+\s*", str(value)):
+    # So few digits that Python converts them always.
+    if isinstance(value, bool) or not re.fullmatch(r"\s*-?[0-9]{1,99}\s*", str(value)):
         raise OptionError(name, f"must be an integer, not {shown(value)}")
     return int(value)
 

@@ -341,7 +341,9 @@ def test_what_is_asked_for_user_by_user_is_no_purge(team: Run, service: Service)
     assert list(status(service).values()).count("Disable") == 3
 
 
-@pytest.mark.parametrize("limit", ["many", "-1", "30 %", "%", "3.5", "1e3", "٣", "30%%"])
+@pytest.mark.parametrize(
+    "limit", ["many", "-1", "30 %", "%", "3.5", "1e3", "٣", "30%%", "9" * 5000, f"{'9' * 5000}%", f"0.{'9' * 5000}%"]
+)
 def test_a_limit_that_is_none_is_refused_before_any_call(limit: str, team: Run, service: Service) -> None:
     ended = team(purge_limit=limit)
     assert ended.failed and "purge_limit must be a number of users or a percentage" in ended.msg

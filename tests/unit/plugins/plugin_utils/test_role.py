@@ -93,7 +93,7 @@ def test_a_list_may_be_text_with_commas_and_each_of_its_places_is_named(name: st
         ("purge", [(True, True), ("true", True), ("no", False), (0, False)], ["maybe", [], 2, 1.5]),
         ("validate_certs", [("yes", True), ("False", False)], ["x"]),
         ("timeout", [(30, 30.0), ("2.5", 2.5), (0.5, 0.5)], [True, "soon", [1], "1_0"]),
-        ("requests_per_minute", [(0, 0), (" 60 ", 60), (-1, -1)], [True, "1_0", 1.5, "many", {}]),
+        ("requests_per_minute", [(0, 0), (" 60 ", 60), (-1, -1)], [True, "1_0", 1.5, "many", {}, "9" * 5000]),
         ("rotate_overlap_hours", [(0, 0.0), ("48", 48.0), (1.5, 1.5)], [-1, "nan", 1e7, True, "soon", [90]]),
         ("rotate_max_age_days", [(0, 0.0), ("90", 90.0), (1.5, 1.5)], [-1, "nan", "inf", True, False, "soon", [90]]),
     ],
