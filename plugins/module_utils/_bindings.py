@@ -20,7 +20,6 @@ from typing import Any
 from ansible_collections.sendclean.email.plugins.module_utils import (
     _document,
     _errors,
-    _file_store,
     _model,
     _stores,
 )
@@ -256,8 +255,14 @@ def _renew(section: dict[str, Any], smtp_user_name: str, password_time: datetime
             section["delivered"][alias] = None
 
 
+# Each only where it is used: to compile it takes time in each run, and one asks for psycopg.
+def _file(path: str, account: _stores.Account) -> _stores.Store:
+    from ansible_collections.sendclean.email.plugins.module_utils import _file_store
+
+    return _file_store.FileStore(path, account)
+
+
 def _table(url: str, account: _stores.Account) -> _stores.Store:
-    # Only where it is used: it asks for psycopg, and to compile it takes time in each run.
     from ansible_collections.sendclean.email.plugins.module_utils import _postgres
 
     return _postgres.PostgresStore(url, account)
@@ -265,7 +270,7 @@ def _table(url: str, account: _stores.Account) -> _stores.Store:
 
 # The options that name a store. They exclude each other.
 _STORES: Mapping[str, Callable[[str, _stores.Account], _stores.Store]] = {
-    "bindings_path": _file_store.FileStore,
+    "bindings_path": _file,
     "bindings_url": _table,
 }
 

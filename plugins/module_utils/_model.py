@@ -90,7 +90,7 @@ class Purge:
         """Return how many of so many enabled users may be disabled. A percentage never means fewer than three."""
         if self.limit.endswith("%"):
             whole, unused, part = self.limit[:-1].partition(".")
-            return max(3, enabled * int(whole + part) // (100 * 10 ** len(part)))
+            return max(3, enabled * int(whole + part) // int("100" + "0" * len(part)))
         return int(self.limit)
 
 

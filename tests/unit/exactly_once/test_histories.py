@@ -48,15 +48,9 @@ def troubles(draw: st.DrawFn, *calls: str, points: int = 32) -> dict[str, Any]:
     return {"faults": draw(st.lists(one, min_size=number, max_size=number))}
 
 
-FOR_PEOPLE = (
-    "users could be it",
-    "has other limits",
-    "nobody is created",
-    "of renamed_from to",
-    "renamed_from gives it",
-    "remove the binding",
-)
-FOR_PEOPLE += ("has been enabled by somebody", "what is new since may be somebody else")
+# What only a person can decide.
+FOR_PEOPLE = ("users could be it", "has other limits", "nobody is created", "of renamed_from to", "renamed_from gives it")
+FOR_PEOPLE += ("remove the binding", "has been enabled by somebody", "what is new since may be somebody else")
 
 # Which of the two spellings of the place a task has.
 NODES = st.sampled_from([0, 1])
