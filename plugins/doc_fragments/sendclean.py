@@ -76,7 +76,7 @@ options:
         control, beside the inventory.
       - Its folder must exist, and must not serve as an inventory source, since Ansible would read the file as inventory.
       - A relative path starts from the module's working directory, that of M(sendclean.email.smtp_credentials) and of the lookup
-        of that name from the playbook's folder. Give an absolute one, such as
+        of that name from the playbook's folder. Give an absolute one, such as V({{ playbook_dir }}/bindings.json) or
         V({{ inventory_dir }}/../bindings.json).
       - The environment variable E(SENDCLEAN_BINDINGS_PATH) is used where the option is not given. Excludes O(bindings_url).
     type: path

@@ -57,7 +57,7 @@ EXAMPLES = r"""
     mode: "0600"
   vars:
     billing: "{{ lookup('sendclean.email.smtp_credentials', 'billing', owner_id=sendclean_owner_id, token=sendclean_token,
-      bindings_path=inventory_dir ~ '/../bindings.json') }}"
+      bindings_path=playbook_dir ~ '/bindings.json') }}"
   no_log: true
   diff: false
 

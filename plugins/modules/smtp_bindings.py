@@ -73,14 +73,14 @@ EXAMPLES = r"""
   sendclean.email.smtp_bindings:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
   register: who
 
 - name: Bind two users again after the file was lost
   sendclean.email.smtp_bindings:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     bindings:
       billing: smtp12345
       newsletter: smtp67890
@@ -89,7 +89,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_bindings:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     unbind:
       - newsletter
 """

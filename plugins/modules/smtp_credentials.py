@@ -100,15 +100,15 @@ EXAMPLES = r"""
   sendclean.email.smtp_credentials:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
-    dest: "{{ inventory_dir }}/../smtp_credentials.yml"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
+    dest: "{{ playbook_dir }}/smtp_credentials.yml"
 
 - name: Keep those of one user, in a variable of its own
   sendclean.email.smtp_credentials:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
-    dest: "{{ inventory_dir }}/../smtp_credentials.yml"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
+    dest: "{{ playbook_dir }}/smtp_credentials.yml"
     variable: billing_credentials
     aliases:
       - billing
@@ -117,7 +117,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_password_reset:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     alias: "{{ item }}"
     max_age_days: 90
   loop:
@@ -129,8 +129,8 @@ EXAMPLES = r"""
   sendclean.email.smtp_credentials:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
-    dest: "{{ inventory_dir }}/../smtp_credentials.yml"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
+    dest: "{{ playbook_dir }}/smtp_credentials.yml"
     answered_passwords: >-
       {{ resets.results | selectattr('smtp_password', 'defined') | items2dict('smtp_user_name', 'smtp_password') }}
 """

@@ -67,7 +67,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_password_reset:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     alias: billing
     max_age_days: 90
   no_log: true

@@ -87,7 +87,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_user:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     alias: billing
     total_limit: 10000
     hourly_limit: 500
@@ -98,7 +98,7 @@ EXAMPLES = r"""
       owner_id: "{{ sendclean_owner_id }}"
       token: "{{ sendclean_token }}"
   vars:
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
   block:
     - name: Adopt a user that was created by hand
       sendclean.email.smtp_user:

@@ -59,7 +59,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_user_info:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
   register: account
 
 - name: Show who may send, and under which alias
@@ -74,7 +74,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_user_info:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     aliases:
       - billing
 """

@@ -72,7 +72,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_user_rotate:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     alias: billing
     max_age_days: 90
     overlap_hours: 48

@@ -126,7 +126,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_users:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     users:
       - alias: billing
         total_limit: 10000
@@ -141,7 +141,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_users:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     users:
       - alias: billing
       - alias: newsletter
@@ -155,7 +155,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_users:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     users:
       - smtp_user_name: smtp12345
         total_limit: 5000
@@ -166,7 +166,7 @@ EXAMPLES = r"""
   sendclean.email.smtp_users:
     owner_id: "{{ sendclean_owner_id }}"
     token: "{{ sendclean_token }}"
-    bindings_path: "{{ inventory_dir }}/../bindings.json"
+    bindings_path: "{{ playbook_dir }}/bindings.json"
     users:
       - smtp_user_name: smtp12345
         total_limit: 5000

@@ -8,7 +8,8 @@ A yaml block whose first line is a comment with a path is a file, and is written
 run: in check mode and, where that would change something, really, and really again, which must change nothing. In a console
 block the tools that work on the project are run, and the lines below them, up to a line of dots, must come out in that
 order; files are copied and removed; of make the target must exist, and pytest must find tests. What an sql block says is said
-to a server.
+to a server. All of it begins in a folder without an inventory, and in an environment in which only Ansible's own Python has what
+modules need, as with an Ansible in an environment of its own: so nothing may rest on what a document does not say.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ NOT_RUN = (
     "git tag",
 )
 PYTEST = ".venv/bin/python -m pytest "
+READER = {**VERBOSE, "ANSIBLE_PYTHON_INTERPRETER": "/nonexistent/python3"}
 
 
 def blocks(document: Path) -> Iterator[tuple[str, str]]:
@@ -55,6 +57,7 @@ def blocks(document: Path) -> Iterator[tuple[str, str]]:
 def follow(project: Project, document: Path, say: Callable[[str], object] | None = None) -> list[Run]:
     """Do what a document says, and return what came of its commands on the project. ``say`` says SQL to a server."""
     runs = []
+    (project.folder / "inventory" / "hosts.yml").unlink()
     for language, text in blocks(document):
         if language == "yaml":
             runs += _follow_playbook(project, text)
@@ -81,9 +84,9 @@ def _follow_playbook(project: Project, text: str) -> list[Run]:
         return []
     project.write("unnamed.yml", text)
     command = "ansible-playbook -i inventory unnamed.yml --diff"
-    runs = [project.run(f"{command} --check", **VERBOSE).succeeded()]
+    runs = [project.run(f"{command} --check", **READER).succeeded()]
     if any(runs[0].changes):
-        runs += [project.run(command, **VERBOSE).succeeded() for unused in range(2)]
+        runs += [project.run(command, **READER).succeeded() for unused in range(2)]
     assert not any(runs[-1].changes), runs[-1].output
     return runs
 
@@ -98,7 +101,7 @@ def _follow_console(project: Project, text: str) -> Iterator[Run]:
             found = subprocess.run(collect, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
             assert found.returncode == 0, found.stdout
         elif tool in ("ansible-playbook", "ansible-doc") or command.startswith("ansible-vault encrypt"):
-            run = project.run(command, **VERBOSE)
+            run = project.run(command, **READER)
             assert (run.returncode != 0) == ("FAILED!" in expected), run.output
             printed = iter(run.output.splitlines())
             for line in expected.splitlines():

@@ -60,7 +60,8 @@ WITH_POSTFIX = pytest.mark.skipif(
 
 def place(project: Project, folder: Path, host: str = "relay1", **variables: str) -> None:
     """Let a relay, that of the guide, be this machine, with Postfix's files in a folder."""
-    here = {"ansible_connection": "local", "relay_postfix_folder": str(folder), **variables}
+    python = "{{ ansible_playbook_python }}"
+    here = {"ansible_connection": "local", "ansible_python_interpreter": python, "relay_postfix_folder": str(folder), **variables}
     project.write(f"inventory/host_vars/{host}.yml", yaml.safe_dump(here))
 
 
