@@ -83,11 +83,12 @@ def _follow_playbook(project: Project, text: str) -> list[Run]:
     if write_file(project, text):
         return []
     project.write("unnamed.yml", text)
-    command = "ansible-playbook -i inventory unnamed.yml --diff"
+    command = "ansible-playbook -i inventory --diff unnamed.yml"
     runs = [project.run(f"{command} --check", **READER).succeeded()]
     if any(runs[0].changes):
-        runs += [project.run(command, **READER).succeeded() for unused in range(2)]
-    assert not any(runs[-1].changes), runs[-1].output
+        runs.append(project.run(f"{command} unnamed.yml", **READER).succeeded())
+        again = runs[-1].changes[len(runs[0].changes) :]
+        assert again and not any(again), runs[-1].output
     return runs
 
 

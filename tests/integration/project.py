@@ -203,6 +203,8 @@ def new_project(folder: Path, service: Service, server: RunningServer) -> Projec
         # All that a run leaves lies in the project, where it is searched for secrets.
         ANSIBLE_LOCAL_TEMP=str(folder / "home" / "local"),
         ANSIBLE_REMOTE_TEMP=str(folder / "home" / "remote"),
+        # Where sitecustomize.py lies.
+        PYTHONPATH=str(Path(__file__).parent / "compiled"),
         SENDCLEAN_API_URL=server.base_url,
         SENDCLEAN_OWNER_ID=OWNER_ID,
         SENDCLEAN_TOKEN=TOKEN,

@@ -25,38 +25,28 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 HOOK: list[dict[str, Any]] = [
     {
         "name": "Do not deliver while something is broken",
-        "ansible.builtin.stat": {"path": "{{ inventory_dir }}/../broken/{{ smtp_users_rotated_alias }}"},
-        "register": "broken",
-        "failed_when": "broken.stat.exists",
-    },
-    {
-        "name": "Have a folder for the application",
-        "ansible.builtin.file": {"path": "{{ inventory_dir }}/../{{ smtp_users_rotated_alias }}", "state": "directory"},
-    },
-    {
-        "name": "Give the application its credentials",
-        "ansible.builtin.copy": {
-            "content": "{{ smtp_users_rotated_credentials.smtp_user_name }} {{ smtp_users_rotated_credentials.smtp_password }}\n",
-            "dest": "{{ inventory_dir }}/../{{ smtp_users_rotated_alias }}/application.env",
-        },
+        "ansible.builtin.fail": {"msg": "not now"},
+        "when": "(inventory_dir ~ '/../broken/' ~ smtp_users_rotated_alias) is exists",
     },
     {"name": "Show all that there is", "ansible.builtin.debug": {"var": "smtp_users_rotated_credentials"}},
     {
-        "name": "Log it",
-        "ansible.builtin.lineinfile": {
-            "path": "{{ inventory_dir }}/../deliveries",
-            "line": "{{ smtp_users_rotated_alias }} {{ 999999999 | random }}",
-            "create": True,
+        "name": "Give the application its credentials, and log it",
+        "ansible.builtin.shell": {
+            "cmd": "mkdir -p {{ smtp_users_rotated_alias }} && cat > {{ smtp_users_rotated_alias }}/application.env"
+            " && echo {{ smtp_users_rotated_alias }} >> deliveries",
+            "chdir": "{{ inventory_dir }}/..",
+            "stdin": "{{ smtp_users_rotated_credentials.smtp_user_name }} {{ smtp_users_rotated_credentials.smtp_password }}",
         },
     },
 ]
 
 
-def with_file(project: Project) -> Path:
+def with_file(project: Project, service: Service) -> Path:
     """Have the passwords kept in a file, as they are now."""
     file = project.folder / "credentials.yml"
     project.write_hosts({"production": {"smtp_users_credentials_file": str(file)}})
-    rotate(project, max_age_days=1000).succeeded()
+    kept = {alias: dict(zip(("smtp_user_name", "smtp_password"), user)) for alias, user in in_force(project, service).items()}
+    file.write_bytes(project.vault().encrypt(yaml.safe_dump({"smtp_credentials": kept})))
     return file
 
 
@@ -70,6 +60,17 @@ def days_ago(days: float) -> str:
 
 def bind(project: Project, account: dict[str, Any]) -> None:
     project.write_bindings({OWNER_ID: account})
+
+
+def former_of(project: Project, service: Service, alias: str, retires_at: str | None) -> str:
+    """Have another user before the one of an alias, who works until then, or no more, and return its name."""
+    account = project.read_bindings()[OWNER_ID]
+    name: str = service.create_user(OWNER_ID, status="Enable" if retires_at else "Disable").smtp_user_name
+    standby = {"smtp_user_name": name, **({"retires_at": retires_at} if retires_at else {})}
+    account.setdefault("standbys", {})[alias] = standby
+    account["password_times"][name] = days_ago(3)
+    bind(project, account)
+    return name
 
 
 def let_pass(project: Project, days: float) -> None:
@@ -91,7 +92,7 @@ def rotate(project: Project, arguments: str = "", hours: float | None = 24, verb
     if hours is not None:
         variables["overlap_hours"] = hours
     project.write("chosen.yml", yaml.safe_dump({f"smtp_users_rotate_{name}": value for name, value in variables.items()}))
-    return project.run(f"{ROTATE} -e @chosen.yml {arguments}", **(VERBOSE if verbose else {}))
+    return project.run(f"{ROTATE} {arguments} -e @chosen.yml", **(VERBOSE if verbose else {}))
 
 
 def users(service: Service) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def deployed(project: Project) -> dict[str, tuple[str, str]]:
 def deliveries(project: Project) -> list[str]:
     """Which aliases were delivered since the last time, in order."""
     log = project.folder / "deliveries"
-    found = [line.split()[0] for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+    found = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     log.unlink(missing_ok=True)
     return found
 

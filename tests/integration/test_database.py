@@ -67,19 +67,18 @@ def test_each_playbook_works_as_with_a_file(accounts: Project, service: Service,
     """From nothing to a lost table and back."""
     assert changed(accounts.run(f"{ENFORCE} --check --diff")) == {"production": 2, "staging": 2}
     assert database.documents() == {}
-    assert changed(accounts.run(ENFORCE, **VERBOSE)) == {"production": 2, "staging": 2}
-    assert changed(accounts.run(ENFORCE)) == {"production": 0, "staging": 0}
+    assert accounts.run(f"{ENFORCE} sendclean.email.enforce", **VERBOSE).succeeded().changes == [4, 0]
     bound = {owner_id: database.aliases(owner_id) for owner_id in (OWNER_ID, OTHER)}
     for owner_id, aliases in bound.items():
         assert sorted(aliases.values()) == names(service, owner_id)
         assert list(aliases) == ["billing", "shop"]
 
     # Where no path is given, the lists are beside the inventory.
-    accounts.run(playbook("export")).succeeded()
+    report_path = f"-e sendclean_doctor_report={accounts.folder}/report.json"
+    doctor = accounts.run(playbook("export", f"sendclean.email.doctor {report_path}")).succeeded()
     listed = yaml.safe_load((accounts.folder / "smtp_users.staging.yml").read_text(encoding="utf-8"))["smtp_users_list"]
     assert {user["alias"]: user["smtp_user_name"] for user in listed} == bound[OTHER]
 
-    doctor = accounts.run(playbook("doctor", f"-e sendclean_doctor_report={accounts.folder}/report.json")).succeeded()
     assert f"  bindings     {database.url} can be read, written and locked\n" in doctor.output
     report = (accounts.folder / "report.json").read_text(encoding="utf-8")
     assert json.loads(report)["accounts"][0]["bindings_file"] == {"there": True, "usable": True, "busy": False}
@@ -100,9 +99,8 @@ def test_each_playbook_works_as_with_a_file(accounts: Project, service: Service,
         assert len(names(service, owner_id)) == 2
     assert changed(accounts.run(playbook("recover", "--check"))) == {"production": 1, "staging": 1}
     assert database.documents() == {}
-    assert changed(accounts.run(playbook("recover"))) == {"production": 1, "staging": 1}
+    assert accounts.run(playbook("recover", "sendclean.email.enforce")).succeeded().changes == [2, 0]
     assert {owner_id: database.aliases(owner_id) for owner_id in bound} == bound
-    assert changed(accounts.run(ENFORCE)) == {"production": 0, "staging": 0}
 
     stranger = service.create_user(OTHER).smtp_user_name
     assert changed(accounts.run(playbook("acknowledge"))) == {"production": 0, "staging": 1}
@@ -110,38 +108,34 @@ def test_each_playbook_works_as_with_a_file(accounts: Project, service: Service,
     assert no_file(accounts)
 
 
-@pytest.mark.parametrize("entry", ["main", "export", "recover", "rotate", "acknowledge", "doctor"])
-def test_the_environment_of_a_play_says_where_they_are(
-    entry: str, accounts: Project, service: Service, database: Database
-) -> None:
-    (user,) = [service.create_user(OWNER_ID, **LIMITS)]
+def test_the_environment_of_a_play_says_where_they_are(accounts: Project, service: Service, database: Database) -> None:
+    """To each entry point of the role."""
+    user = service.create_user(OWNER_ID, **LIMITS)
     database.write(accounts.environment["SENDCLEAN_API_URL"], {OWNER_ID: {"aliases": {"billing": user.smtp_user_name}}})
     chosen = {
         "smtp_users_list": [{"alias": "billing", "smtp_user_name": user.smtp_user_name}],
         "smtp_users_rotate_max_age_days": 0,
     }
     accounts.write_hosts({"production": {**chosen, "smtp_users_credentials_file": f"{accounts.folder}/credentials.yml"}})
-    role = {"name": "sendclean.email.smtp_users", "tasks_from": entry}
+    tasks: list[dict[str, Any]] = [
+        {"ansible.builtin.include_role": {"name": "sendclean.email.smtp_users", "tasks_from": entry}}
+        for entry in ("main", "export", "recover", "rotate", "acknowledge", "doctor")
+    ]
     # Recovered from the list of the inventory, where nothing is kept.
-    variables = {"smtp_users_credentials_file": ""} if entry == "recover" else {}
-    tasks = {"ansible.builtin.include_role": role, "vars": variables}
-    accounts.write_play("play.yml", tasks, environment={"SENDCLEAN_BINDINGS_URL": database.url})
-    run = accounts.run("ansible-playbook -i inventory play.yml", **VERBOSE)
+    tasks[2]["vars"] = {"smtp_users_credentials_file": ""}
+    accounts.write_play("play.yml", *tasks, environment={"SENDCLEAN_BINDINGS_URL": database.url})
+    run = accounts.run("ansible-playbook -i inventory play.yml", **VERBOSE).succeeded()
 
     assert no_file(accounts)
-    if entry == "doctor":
-        # The credentials are not kept yet.
-        assert f"{database.url} can be read, written and locked" in run.output
-    else:
-        run.succeeded()
+    assert "redeploy what uses it: billing" in run.output
+    assert f"{database.url} can be read, written and locked" in run.output
     assert names(service) == [user.smtp_user_name]
 
 
 def test_the_environment_says_where_they_are(project: Project, service: Service, database: Database) -> None:
     project.write_hosts({"production": {"smtp_users_list": [{"alias": "billing", **LIMITS}]}})
-    for number in (1, 0):
-        run = project.run(ENFORCE, SENDCLEAN_BINDINGS_URL=database.url)
-        assert changed(run) == {"production": number}
+    run = project.run(f"{ENFORCE} sendclean.email.enforce", SENDCLEAN_BINDINGS_URL=database.url)
+    assert run.succeeded().changes == [1, 0]
     assert list(database.aliases(OWNER_ID)) == ["billing"]
     assert no_file(project)
 
@@ -172,28 +166,30 @@ def test_a_path_that_somebody_has_chosen_is_not_passed_over(project: Project, se
 def test_an_option_of_the_task_beats_the_environment(project: Project, service: Service, database: Database) -> None:
     path = {"bindings_path": str(project.bindings)}
     url = {"bindings_url": database.url}
+    variables: dict[str, dict[str, str | None]] = {
+        "path": {"SENDCLEAN_BINDINGS_PATH": path["bindings_path"]},
+        "url": {"SENDCLEAN_BINDINGS_URL": url["bindings_url"]},
+    }
     stranger = service.create_user(OWNER_ID).smtp_user_name
-    for given in (path, url):
-        project.write_play("play.yml", {"sendclean.email.smtp_bindings": {"acknowledge": [stranger], **given}})
-        project.run("ansible-playbook -i inventory play.yml").succeeded()
-    for number, (given, environment) in enumerate(((url, path), (path, url), (path, path), ({}, url))):
-        variables: dict[str, str | None] = {f"SENDCLEAN_{name.upper()}": value for name, value in environment.items()}
+    known = {OWNER_ID: {"known": [stranger]}}
+    project.write_bindings(known, "bindings.json")
+    database.write(project.environment["SENDCLEAN_API_URL"], known)
+    # In each environment users with the options that their tasks have.
+    for environment, users in {"url": {"user1": path, "user2": {}}, "path": {"user3": url, "user4": path}}.items():
         # Others than those of the users whom the other place has made.
-        limits = {"total_limit": 1000, "hourly_limit": number + 1}
-        module = {"sendclean.email.smtp_user": {"alias": f"user{number}", **limits, **given}}
-        project.write_play("play.yml", module)
-        project.run("ansible-playbook -i inventory play.yml", **variables).succeeded()
-    assert list(database.aliases(OWNER_ID)) == ["user0", "user3"]
-    assert list(project.read_bindings("bindings.json")[OWNER_ID]["aliases"]) == ["user1", "user2"]
+        limits = {alias: {"total_limit": 1000, "hourly_limit": int(alias[-1])} for alias in users}
+        modules = [{"alias": alias, **limits[alias], **given} for alias, given in users.items()]
+        project.write_play("play.yml", *[{"sendclean.email.smtp_user": options} for options in modules])
+        project.run("ansible-playbook -i inventory play.yml", **variables[environment]).succeeded()
+    assert list(database.aliases(OWNER_ID)) == ["user2", "user3"]
+    assert list(project.read_bindings("bindings.json")[OWNER_ID]["aliases"]) == ["user1", "user4"]
 
     service.clear_log()
-    both = {"SENDCLEAN_BINDINGS_PATH": str(project.bindings), "SENDCLEAN_BINDINGS_URL": database.url}
-    project.write_play("play.yml", BILLING)
-    run = project.run("ansible-playbook -i inventory play.yml", **both)
-    assert "exclude each other: give one of SENDCLEAN_BINDINGS_PATH and SENDCLEAN_BINDINGS_URL" in run.failures["sendclean"]
-    project.write_play("play.yml", {"sendclean.email.smtp_user": {**BILLING["sendclean.email.smtp_user"], **path, **url}})
-    run = project.run("ansible-playbook -i inventory play.yml")
-    assert "exclude each other: give one of bindings_path and bindings_url" in run.failures["sendclean"]
+    both = {"sendclean.email.smtp_user": {**BILLING["sendclean.email.smtp_user"], **path, **url}}
+    project.write_play("play.yml", BILLING, both, ignore_errors=True)
+    run = project.run("ansible-playbook -i inventory play.yml", **variables["path"], **variables["url"])
+    named = re.findall(r"exclude each other: give one of (\w+ and \w+)", run.output)
+    assert list(dict.fromkeys(named)) == ["SENDCLEAN_BINDINGS_PATH and SENDCLEAN_BINDINGS_URL", "bindings_path and bindings_url"]
     assert not service.log
 
 
@@ -223,28 +219,26 @@ def test_accounts_and_tables_are_kept_apart(accounts: Project, service: Service,
 # ---- what is missing ------------------------------------------------------------------------------------------------
 
 
-def failing(project: Project, service: Service, url: str, **environment: str) -> dict[str, str]:
+def failing(project: Project, service: Service, url: str, **environment: str) -> tuple[list[str], Run]:
     """Run a task, the role and the doctor in check mode, which must fail without a call but the doctor's; return the messages."""
-    project.write_play("play.yml", BILLING)
     project.write_hosts({"sendclean": {"ansible_connection": "local", "smtp_users_list": [{"alias": "billing", **LIMITS}]}})
+    roles = [{"name": "sendclean.email.smtp_users", "tasks_from": entry} for entry in ("main", "doctor")]
+    tasks = [{"ansible.builtin.include_role": role} for role in roles]
+    project.write_play("play.yml", BILLING, *tasks, ignore_errors=True)
     variables = {"SENDCLEAN_BINDINGS_URL": url, **VERBOSE, **environment}
-    told = {}
-    for what, command in (("task", "ansible-playbook -i inventory play.yml --check"), ("role", f"{ENFORCE} --check")):
-        run = project.run(command, **variables)
-        assert run.returncode == 2, run.output
-        (told[what],) = re.findall(r'^    "msg": "(.*)"$', run.output, re.MULTILINE)
-        assert not service.log
-    doctor = project.run(playbook("doctor"), **variables)
-    (told["doctor"],) = re.findall(r"^  ! (bindings_url .*)$", doctor.output, re.MULTILINE)
-    assert {entry.call for entry in service.log} == {"listSmtp"}
-    return told
+    run = project.run("ansible-playbook -i inventory play.yml --check", **variables).succeeded()
+    told = [json.loads(f'"{text}"') for text in re.findall(r'^    "msg": "(bindings_url .*)"$', run.output, re.MULTILINE)]
+    told += re.findall(r"^  ! (bindings_url .*)$", run.output, re.MULTILINE)
+    assert len(told) == 3, run.output
+    assert [entry.call for entry in service.log] == ["listSmtp"]
+    return told, run
 
 
 def test_without_psycopg_nothing_is_done(project: Project, service: Service) -> None:
     """A package that cannot be imported stands for one that is not there."""
     project.write("without/psycopg.py", "raise ImportError(\"No module named 'psycopg'\")\n")
-    told = failing(project, service, "postgresql://127.0.0.1:1/x", PYTHONPATH=str(project.folder / "without"))
-    for message in told.values():
+    told, _run = failing(project, service, "postgresql://127.0.0.1:1/x", PYTHONPATH=str(project.folder / "without"))
+    for message in told:
         assert "bindings_url needs psycopg 3 for /" in message
         assert "No module named 'psycopg'" in message
         assert "Install psycopg[binary] there" in message
@@ -256,30 +250,19 @@ def test_without_psycopg_nothing_is_done(project: Project, service: Service) -> 
 
 
 def test_without_a_server_nothing_is_done(project: Project, service: Service) -> None:
-    for message in failing(project, service, f"postgresql://{ROLE}@127.0.0.1:1/sendclean").values():
+    told, _run = failing(project, service, f"postgresql://{ROLE}@127.0.0.1:1/sendclean")
+    for message in told:
         assert message.startswith(f"bindings_url leads to no database: postgresql://{ROLE}@127.0.0.1:1/sendclean: ")
         assert message.endswith("Start the server, or check host, port and network")
 
 
 def test_what_makes_the_table_is_in_the_result(project: Project, service: Service, database: Database) -> None:
     database.server.ask(f"drop table {database.table}")
-    told = failing(project, service, database.url)
-    assert all(f'has no table \\"{database.table}\\"' in told[what] for what in ("task", "role"))
-    assert f'has no table "{database.table}"' in told["doctor"]
+    told, run = failing(project, service, database.url)
+    assert all(f'has no table "{database.table}"' in message for message in told)
 
-    project.write_play(
-        "play.yml",
-        {**BILLING, "register": "failed", "ignore_errors": True},
-        {
-            "ansible.builtin.copy": {
-                "content": "{{ failed.create_table }}",
-                "dest": "{{ inventory_dir }}/../create.sql",
-                "mode": "0644",
-            }
-        },
-    )
-    project.run("ansible-playbook -i inventory play.yml", SENDCLEAN_BINDINGS_URL=database.url).succeeded()
-    database.server.ask((project.folder / "create.sql").read_text(encoding="utf-8"))
+    create, *_roles = re.findall(r'^    "create_table": (".*"),?$', run.output, re.MULTILINE)
+    database.server.ask(json.loads(create))
     project.write_play("play.yml", BILLING)
     rightless = project.run("ansible-playbook -i inventory play.yml", SENDCLEAN_BINDINGS_URL=database.url)
     (advice,) = re.findall(r"grant select, insert, delete on \S+ to", rightless.failures["sendclean"])
@@ -290,20 +273,23 @@ def test_what_makes_the_table_is_in_the_result(project: Project, service: Servic
 # ---- passwords ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["option", "environment", "role", "doctor"])
-def test_a_password_in_the_url_is_refused_and_not_shown(how: str, project: Project, service: Service, database: Database) -> None:
+def test_a_password_in_the_url_is_refused_and_not_shown(project: Project, service: Service, database: Database) -> None:
+    """As option of a task and in the environment, as the role's variable, and by the doctor."""
     url = database.url.replace(f"{ROLE}@", f"{ROLE}:another-secret@")
     service.secrets.add("another-secret")
-    environment = {"SENDCLEAN_BINDINGS_URL": url} if how == "environment" else {}
-    given = {"bindings_url": url} if how == "option" else {}
-    project.write_play("play.yml", {"sendclean.email.smtp_user": {**BILLING["sendclean.email.smtp_user"], **given}})
-    project.write_hosts({"sendclean": {"ansible_connection": "local", "smtp_users_list": [], "smtp_users_bindings_url": url}})
-    command = {"role": ENFORCE, "doctor": playbook("doctor")}.get(how, "ansible-playbook -i inventory play.yml")
-    run = project.run(f"{command} --diff -vvvv", ANSIBLE_INJECT_INVOCATION="1", **environment)
+    option = {"sendclean.email.smtp_user": {**BILLING["sendclean.email.smtp_user"], "bindings_url": url}}
+    roles = [{"name": "sendclean.email.smtp_users", "tasks_from": entry} for entry in ("main", "doctor")]
+    tasks = [{"ansible.builtin.include_role": role, "vars": {"smtp_users_bindings_url": url}} for role in roles]
+    project.write_hosts({"sendclean": {"ansible_connection": "local", "smtp_users_list": []}})
+    project.write_play("play.yml", option, BILLING, *tasks, ignore_errors=True)
+    run = project.run("ansible-playbook -i inventory play.yml", **VERBOSE, SENDCLEAN_BINDINGS_URL=url).succeeded()
 
-    assert run.returncode == 2
-    assert "must not hold a password: libpq finds it in PGPASSWORD, PGPASSFILE or a service file" in run.output
-    assert {entry.call for entry in service.log} <= ({"listSmtp"} if how == "doctor" else set())
+    told = re.findall(
+        r"(?:\"|! )(\w+) must not hold a password: libpq finds it in PGPASSWORD, PGPASSFILE or a service file", run.output
+    )
+    assert told[:2] == ["bindings_url"] * 2 and {*told[2:]} == {"smtp_users_bindings_url"}, run.output
+    assert "  ! smtp_users_bindings_url must not hold a password" in run.output
+    assert [entry.call for entry in service.log] == ["listSmtp"]
 
 
 def test_the_password_of_the_environment_is_seen_nowhere(accounts: Project, service: Service, database: Database) -> None:
@@ -311,28 +297,11 @@ def test_the_password_of_the_environment_is_seen_nowhere(accounts: Project, serv
     service.secrets.add("a-wrong-password")
     with arguments_of_processes() as arguments:
         assert changed(accounts.run(f"{ENFORCE} --diff -vvvv", ANSIBLE_INJECT_INVOCATION="1")) == {"production": 2, "staging": 2}
-        wrong = accounts.run(f"{ENFORCE} --diff -vvvv", ANSIBLE_INJECT_INVOCATION="1", PGPASSWORD="a-wrong-password")
-        accounts.run(playbook("doctor", "-vvvv"), PGPASSWORD="a-wrong-password")
+        roles = [{"name": "sendclean.email.smtp_users", "tasks_from": entry} for entry in ("main", "doctor")]
+        accounts.write_play("play.yml", *[{"ansible.builtin.include_role": role} for role in roles], ignore_errors=True)
+        command = "ansible-playbook -i inventory play.yml"
+        wrong = accounts.run(command, **VERBOSE, PGPASSWORD="a-wrong-password").succeeded()
     assert "password authentication failed for user" in wrong.output
     assert "its password belongs into PGPASSWORD, PGPASSFILE or a service file" in wrong.output
     assert any("smtp_users" in command for command in arguments)
     assert not [command for command in arguments if PASSWORD in command or "a-wrong-password" in command]
-
-
-def test_the_password_may_be_in_a_file(project: Project, service: Service, database: Database) -> None:
-    """As libpq's own documentation has them; only its owner may read the first one."""
-    port = database.server.port
-    escaped = PASSWORD.replace(":", "\\:")
-    project.write("home/passwords", f"127.0.0.1:{port}:*:{ROLE}:{escaped}\n")
-    (project.folder / "home" / "passwords").chmod(0o600)
-    service_file = f"[sendclean]\nhost=127.0.0.1\nport={port}\nuser={ROLE}\npassword={PASSWORD}\ndbname=sendclean\n"
-    project.write("home/services", service_file)
-    project.write_play("play.yml", BILLING)
-    ways = {
-        "PGPASSFILE": ("passwords", database.url),
-        "PGSERVICEFILE": ("services", f"postgresql://?service=sendclean&sendclean_table={database.table}"),
-    }
-    for number, (variable, (file, url)) in enumerate(ways.items()):
-        environment = {variable: str(project.folder / "home" / file), "SENDCLEAN_BINDINGS_URL": url, "PGPASSWORD": None}
-        run = project.run("ansible-playbook -i inventory play.yml", **environment, **VERBOSE).succeeded()
-        assert run.changed == (1 if number == 0 else 0)

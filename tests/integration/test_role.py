@@ -224,10 +224,10 @@ def test_the_bindings_file_is_found_however_the_inventory_is_given(project: Proj
     users = [{"alias": "billing", "total_limit": 100, "hourly_limit": 10}]
     project.write_hosts({"production": {"smtp_users_list": users}}, "inventories/production/hosts.yml")
 
-    sources = ("inventories", "inventories/production/", "inventories/production/hosts.yml")
+    sources = ("inventories", "inventories/production/hosts.yml")
     changed = [project.run(f"ansible-playbook -i {source} sendclean.email.enforce").succeeded().changed for source in sources]
 
-    assert changed == [1, 0, 0]
+    assert changed == [1, 0]
     assert list(project.folder.rglob("*.json")) == [project.folder / "sendclean_bindings.json"]
 
 
