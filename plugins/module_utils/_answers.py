@@ -45,7 +45,7 @@ def body_of(content: bytes, http_status: int) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     if isinstance(body, list) and body and all(isinstance(part, dict) and is_error(part, http_status) for part in body):
-        return {**body[0], "status": "error", "message": [text for part in body for text in _texts(part)]}
+        return {**body[0], "message": [text for part in body for text in _texts(part)]}
     return body if isinstance(body, dict) else None
 
 

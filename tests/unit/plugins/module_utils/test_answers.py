@@ -14,9 +14,12 @@ from ansible_collections.sendclean.email.plugins.module_utils._answers import (
     Oddities,
     body_of,
     is_error,
+    is_unknown_path,
     kind_of,
+    name_in,
     new_password_in,
     password_in,
+    replaced,
     text_of,
     users_in,
     warnings_of,
@@ -80,8 +83,13 @@ NONSENSE: dict[str, Any] = {
 
 @pytest.mark.parametrize("value", NONSENSE.values(), ids=NONSENSE)
 def test_a_listing_that_makes_no_sense_is_refused_and_not_quoted(value: Any) -> None:
-    with pytest.raises(ValueError, match="smtp_list") as caught:
+    with pytest.raises(ValueError) as caught:
         listed(value)
+    assert str(caught.value) in (
+        "smtp_list is not a list",
+        "smtp_list is a text that is not JSON",
+        "no entry of smtp_list is a user",
+    )
     assert SECRET not in str(caught.value)
 
 
@@ -169,8 +177,9 @@ def test_an_entry_without_a_name_is_left_out_and_told(name: Any) -> None:
     odd: Oddities = {}
     assert list(listed([OTHER, {**ENTRY, "smtp_user_name": name}, None, [ENTRY], "smtp1"], odd)) == ["smtp2"]
     (text,) = warnings_of(odd)
-    assert all(f"smtp_list[{index}]" in text for index in (1, 2, 3, 4))
-    assert SECRET not in text
+    assert text == "SendClean lists smtp_list[1], smtp_list[2], smtp_list[3], smtp_list[4] with no smtp_user_name: left out"
+    with pytest.raises(ValueError, match="^it has no smtp_user_name$"):
+        name_in({"smtp_user_name": name})
 
 
 def test_a_user_who_is_listed_twice() -> None:
@@ -212,7 +221,7 @@ def test_many_users_make_one_warning_and_a_second_listing_none() -> None:
 def test_no_password_is_better_than_a_wrong_one(fields: dict[str, Any], password: str | None) -> None:
     assert password_in(fields) == password
     if password is None:
-        with pytest.raises(ValueError, match="smtp_password"):
+        with pytest.raises(ValueError, match="^it has no smtp_password$"):
             new_password_in(fields)
 
 
@@ -224,6 +233,26 @@ LATIN_1 = '{"status": "error", "name": "ValidationError", "message": "Sch\xf6n \
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 def test_every_encoding_of_json_is_read(encoding: str) -> None:
     assert text_of(body_of(LATIN_1.encode(encoding), 200) or {}) == "Sch\xf6n \xa1"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-32-be"])
+def test_half_of_a_pair_spoils_nothing_else(encoding: str) -> None:
+    body = body_of('{"status": "error", "message": "a\ud800"}'.encode(encoding, "surrogatepass"), 200)
+    assert body and is_error(body, 200)
+    assert replaced("a\ud800b") == "a\ufffdb"
+
+
+@pytest.mark.parametrize(
+    ("body", "unknown"),
+    [
+        ({"message": " Page not found! "}, True),
+        ({"message": "page not found."}, True),
+        ({"message": "page 5 not found"}, False),
+        ({"name": "Invalid Request", "message": "x"}, True),
+    ],
+)
+def test_a_path_that_the_server_does_not_know(body: dict[str, Any], unknown: bool) -> None:
+    assert is_unknown_path(body) == unknown
 
 
 def test_a_text_in_latin_1_spoils_nothing_else() -> None:

@@ -187,3 +187,31 @@ def test_nothing_of_the_servers_is_told(smtp_list: Any, more: dict[str, Any]) ->
 def test_an_answer_that_is_refused_for_the_quota_is_told_too(service: Service, server: RunningServer, fast: FakeClock) -> None:
     service.add_fault("listSmtp", "rate_limited", times=50)
     assert listed(server)["http_status"] == 429
+
+
+def test_users_are_counted_by_the_ways_in_which_they_are_written() -> None:
+    one = {
+        "smtp_user_name": "s1",
+        "total_limit": 1,
+        "hourly_limit": "1",
+        "status": "Enable",
+        "password": "",
+        "smtp_password": "x",
+    }
+    users = [{**one, "theirs": 1}, {**one, "ours": 1}, {}, {"hourly_limit": "\u0661"}]
+    body = {"status": "success", "message": "ok", "more": 1, "smtp_list": users}
+    told = spelling(json.dumps(body).encode(), 200)
+    assert told["users"] == {
+        "total_limit": {"integer": 2, "missing": 2},
+        "hourly_limit": {"missing": 1, "text": 1, "text of an integer": 2},
+        "status": {'"Enable"': 2, "missing": 2},
+        "password_in": {"none": 2, "smtp_password": 2},
+        "smtp_user_name": {"missing": 2, "text": 2},
+    }
+    assert (told["listed"], told["further_keys"], told["further_fields"]) == (4, ["more"], ["ours", "theirs"])
+
+
+@pytest.mark.parametrize(("http_status", "told"), [(400, {"body": "array", "status": "missing"}), (200, {"body": "array"})])
+def test_whether_an_array_is_an_error_is_said_by_its_code_too(http_status: int, told: dict[str, Any]) -> None:
+    found = spelling(b'[{"message": "x"}]', http_status)
+    assert {name: found[name] for name in ("body", "status") if name in found} == told
