@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import json
 import re
@@ -139,6 +140,7 @@ def test_the_action_of_a_module_imports_no_client() -> None:
     """It is imported in each run, beside the module itself, which does the work: requests alone takes 50 ms."""
     rooms = {path.stem: path for path in ROOMS}
 
+    @functools.cache
     def behind(path: Path) -> set[str]:
         found = {name.rpartition(".")[2] for name in imported_by(path)} & set(rooms)
         return found.union(*(behind(rooms[room]) for room in found))
