@@ -156,9 +156,10 @@ def parse_account(section: Mapping[str, Any], store: _stores.Store) -> _model.Bi
         owners[name] = alias
     for alias, value in parts["standbys"].items():
         name = value.get("smtp_user_name") if isinstance(value, dict) else None
-        if name in owners:
-            raise malformed(store, f'{name} is the standby of "{alias}", and belongs to "{owners[name]}", too')
-        owners[name or ""] = alias
+        if isinstance(name, str):
+            if name in owners:
+                raise malformed(store, f'{name} is the standby of "{alias}", and belongs to "{owners[name]}", too')
+            owners[name] = alias
     try:
         return _model.Bindings(
             aliases=dict(parts["aliases"]),

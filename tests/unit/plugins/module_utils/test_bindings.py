@@ -240,6 +240,15 @@ CONTENTS: dict[str, str | bytes] = {
     "password time is a number": in_account(password_times={"smtp1": 1700000000}),
     "password time is a word": in_account(password_times={"smtp1": "yesterday"}),
     "password time is null": in_account(password_times={"smtp1": None}),
+    "standbys is a list": in_account(standbys=[]),
+    "standby is null": in_account(standbys={"billing": None}),
+    "standby of no name": in_account(standbys={"billing": {"smtp_user_name": ""}}),
+    "standby of an object": in_account(standbys={"billing": {"smtp_user_name": {"smtp1": 1}}}),
+    "standby of a list": in_account(standbys={"billing": {"smtp_user_name": ["smtp1"]}}),
+    "one standby of two aliases": in_account(standbys={alias: {"smtp_user_name": "smtp1"} for alias in ("billing", "shop")}),
+    "retirement of a number": in_account(standbys={"billing": {"smtp_user_name": "smtp1", "retires_at": 1}}),
+    "delivered is a list": in_account(delivered=[]),
+    "delivered of an object": in_account(delivered={"billing": {"smtp_user_name": "smtp1"}}),
 }
 
 
