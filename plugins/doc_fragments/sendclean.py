@@ -64,7 +64,8 @@ notes:
   - Null counts as not given, in every option. What is text must be text in YAML, so that a number, V(no) or a date needs quotes.
     Names, IDs, secrets, patterns and paths have no white space or invisible character at an end, and no control character.
 requirements:
-  - requests >= 2.27.0 on the machine that runs the module
+  - python >= 3.9 on the machine that runs the module
+  - requests >= 2.27.0 there
   - psycopg >= 3.2 there, only for bindings in PostgreSQL
 """
 

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from integration.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / ".build" / "site"
@@ -123,3 +124,15 @@ def test_a_page_shows_no_error(page: Path) -> None:
     # Docutils, antsibull-docs and the theme all write some of what they dislike onto the page.
     assert not read(page).select(".system-message, .problematic, .contents:not([class*=still-useful])")
     assert "ERROR while parsing" not in read(page).text
+
+
+def test_a_telephone_shows_all_columns() -> None:
+    """The last column mostly says what to do. A few pixels can be scrolled to."""
+    hidden = "return [...document.querySelectorAll('article .table-wrapper')].map(table => table.scrollWidth - table.clientWidth)"
+    for browser in chromium():
+        metrics = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        for page in PAGES:
+            browser.get(page.as_uri())
+            assert max(browser.execute_script(hidden), default=0) < 16, page
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= 390, page
