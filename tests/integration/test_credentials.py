@@ -76,9 +76,7 @@ def test_a_run_without_a_vault_secret_makes_no_call(store: Project, service: Ser
 @pytest.mark.parametrize(
     ("arguments", "line", "view"),
     [
-        ("--vault-password-file one", "$ANSIBLE_VAULT;1.1;AES256", "one"),
         ("--vault-password-file script", "$ANSIBLE_VAULT;1.1;AES256", "two"),
-        ("--vault-id prod@script", "$ANSIBLE_VAULT;1.2;AES256;prod", "two"),
         ("--vault-id dev@one --vault-id prod@two", "$ANSIBLE_VAULT;1.2;AES256;dev", "one"),
         ("--vault-id dev@one --vault-id prod@two -e vault_id=prod", "$ANSIBLE_VAULT;1.2;AES256;prod", "two"),
     ],

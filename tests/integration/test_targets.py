@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from integration.project import VERBOSE, Project
+from integration.project import OWNER_ID, VERBOSE, Project
+from simulator import Service
 
 TARGETS = Path(__file__).parent / "targets"
 NAMES = sorted(folder.name for folder in TARGETS.iterdir() if not folder.name.startswith("setup_"))
+# Users that somebody has created in the panel.
+BY_HAND = {"smtp22222": (200, 20, "Disable"), "smtp11111": (100, 10, "Enable"), "smtp33333": (300, 30, "Enable")}
 # Whoever writes bindings has them in a database, too.
 IN_A_DATABASE = ["smtp_password_reset", "smtp_users"]
 
@@ -28,7 +31,10 @@ def bindings(option: str, request: pytest.FixtureRequest, project: Project) -> d
     ("option", "target"),
     [*(("bindings_path", name) for name in NAMES), *(("bindings_url", name) for name in IN_A_DATABASE)],
 )
-def test_target(target: str, project: Project, bindings: dict[str, str]) -> None:
+def test_target(target: str, project: Project, service: Service, bindings: dict[str, str]) -> None:
+    # That of smtp_user begins with an empty account.
+    for name, user in BY_HAND.items() if target != "smtp_user" else ():
+        service.create_user(OWNER_ID, *user, smtp_user_name=name)
     play = {"hosts": "all", "gather_facts": False, "roles": [target], "vars": {"bindings": bindings}}
     project.have_vault_password()
     project.write("target.yml", yaml.safe_dump([play]))
