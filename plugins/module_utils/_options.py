@@ -272,9 +272,10 @@ def purge_from(params: Mapping[str, Any]) -> Purge | None:
 
 def purge_limit(option: str, value: Any) -> str:
     """Return how many users a purge may disable. Raises OptionError."""
-    limit = str(value) if _is_integer(value) else value
-    if not isinstance(limit, str) or not re.fullmatch(r"[0-9]+(\.[0-9]+)?%|[0-9]+", limit):
-        raise OptionError(option, f"must be a number of users or a percentage such as 30%, not {shown(limit)}")
+    # Of what is no text, only an integer is written so.
+    limit = str(value)
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?%|[0-9]+", limit):
+        raise OptionError(option, f"must be a number of users or a percentage such as 30%, not {shown(value)}")
     return limit
 
 
