@@ -276,10 +276,10 @@ def purge_from(params: Mapping[str, Any]) -> _model.Purge | None:
 
 def purge_limit(option: str, value: Any) -> str:
     """Return how many users a purge may disable. Raises OptionError."""
-    limit = str(value) if _is_integer(value) else value
-    # So few digits that Python converts them always.
-    if not isinstance(limit, str) or not re.fullmatch(r"[0-9]{1,99}(\.[0-9]{1,99})?%|[0-9]{1,99}", limit):
-        raise _errors.OptionError(option, f"must be a number of users or a percentage such as 30%, not {shown(limit)}")
+    # Of what is no text, only an integer is written so; and with so few digits that Python converts them always.
+    limit = str(value)
+    if not re.fullmatch(r"[0-9]{1,99}(\.[0-9]{1,99})?%|[0-9]{1,99}", limit):
+        raise _errors.OptionError(option, f"must be a number of users or a percentage such as 30%, not {shown(value)}")
     return limit
 
 

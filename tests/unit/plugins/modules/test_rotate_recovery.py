@@ -288,3 +288,21 @@ def test_what_was_refused_has_changed_nothing_and_shows_no_password(run: Run, se
     assert not {user.smtp_password for user in before.values()} & {*map(str, refused.values())}
     # It is no failure that lasts.
     assert run("smtp_user_rotate", alias="billing")["changed"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_former_user_who_is_not_there_any_more_is_forgotten(
+    run: Run, service: Service, clock: FakeClock, bindings_path: Path, check: bool
+) -> None:
+    (first,) = users(service)
+    second = run("smtp_user_rotate", alias="billing", overlap_hours=1)["smtp_user_name"]
+    service.remove_user(OWNER, first)
+    clock.now += DAY
+    made(service)
+    result = run("smtp_user_rotate", alias="billing", max_age_days=30, check=check)
+    assert (result["changed"], result["smtp_user_name"], result["former"], result["operations"]) == (True, second, None, [])
+    assert made(service) == {"listSmtp": 1}
+    _document, section = section_of(bindings_path)
+    assert section["aliases"] == {"billing": second}
+    assert ("standbys" in section) == check
+    assert run("smtp_user_rotate", alias="billing", max_age_days=30)["changed"] is check

@@ -323,6 +323,8 @@ def test_the_report_counts() -> None:
         ("https://sendclean.net.acme.example/v1.0", "other"),
         ("https://notsendclean.net/v1.0", "other"),
         ("http://[::1]:8080/v1.0", "loopback"),
+        ("http://localhost:8080/v1.0", "loopback"),
+        ("http://127.0.0.1:8080/v1.0", "loopback"),
         (None, None),
     ],
 )

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from typing import Any
 
@@ -135,10 +136,38 @@ A run would change 2 users of 4. This was a dry run: nothing is changed yet.
 
 
 def test_a_comment_says_what_failed() -> None:
-    shown = report("/srv/p.md", failing("a"), False, "production", TOLD)
-    assert "1 user of 4 failed, 1 changed, 2 in order." in shown
-    assert "## What failed\n\n| User | Call | Why |\n| --- | --- | --- |\n| `a2` | editSmtp | `a; a` |\n" in shown
-    assert "What is wrong" not in shown
+    shown = report("/srv/p.md", failing("a"), False, "prod|uction", TOLD)
+    assert (
+        shown
+        == """# Result for `prod|uction`
+
+1 user of 4 failed, 1 changed, 2 in order.
+
+| Account | `prod\\|uction` |
+| --- | --- |
+| Owner ID | `4711` |
+| Oldest password | 400 days |
+| Checksum of the plan | `c0ffee` |
+
+## What failed
+
+| User | Call | Why |
+| --- | --- | --- |
+| `a2` | editSmtp | `a; a` |
+
+## What was changed
+
+| User | Action | Alias | Status | Total limit | Hourly limit | Password |
+| --- | --- | --- | --- | --- | --- | --- |
+| `a` `smtp1` | + created | none → **`a`** | none → **`Enable`** | none → **`5`** | none → **`5`** | unknown |
+
+## Nobody has claimed
+
+| User |
+| --- |
+| `a4` |
+"""
+    )
     refused = report("/srv/p.md", REFUSED, True, "production", TOLD)
     assert "Refused: nothing was changed." in refused
     assert "| Problem |\n| --- |\n| `smtp_users_token must be a string` |\n| `and more` |\n" in refused
@@ -181,6 +210,42 @@ def test_json_is_as_its_schema_says(result: dict[str, Any]) -> None:
     assert whole["plan_checksum"] == result.get("plan_checksum")
 
 
+def test_json_has_all_that_programs_need() -> None:
+    result = failing("a")
+    fields = ("alias", "smtp_user_name", "status", "total_limit", "hourly_limit")
+    shown = {"action", "password_age_days", *fields}
+    assert json.loads(report("/srv/p.json", result, False, "production", TOLD)) == {
+        "sendclean_report": 1,
+        "account": "production",
+        "owner_id": "4711",
+        "check_mode": False,
+        "state": "failed",
+        "problems": [],
+        "summary": result["summary"],
+        "plan_checksum": "c0ffee",
+        "oldest_password_days": 400.7,
+        "smtp_users": [
+            {**{name: value for name, value in row.items() if name in shown}, "standby_of": None} for row in result["smtp_users"]
+        ],
+        "changes": [
+            {
+                "alias": "a",
+                "smtp_user_name": "smtp1",
+                "action": "created",
+                "standby_of": None,
+                "before": dict.fromkeys(fields),
+                "after": user("a", "smtp1"),
+            }
+        ],
+        "failures": [{"alias": None, "smtp_user_name": "a2", "call": "editSmtp", "msg": "a\na"}],
+        "operations": result["operations"],
+        "unclaimed": ["a4"],
+    }
+    refused = json.loads(report("/srv/p.json", REFUSED, True, "production", TOLD))
+    assert (refused["check_mode"], refused["problems"], refused["summary"]) == (True, REFUSED["msg"], None)
+    assert [refused[name] for name in ("smtp_users", "changes", "failures", "operations", "unclaimed")] == [[]] * 5
+
+
 def test_the_schema_refuses_what_is_no_report() -> None:
     with pytest.raises(jsonschema.ValidationError):
         validate('{"sendclean_report": 1}', "report")
@@ -212,20 +277,36 @@ def test_json_holds_the_names_as_they_are(text: str) -> None:
         (ERROR, False, "The run stopped with an error."),
         (CHECKSUM, False, "Refused, since this is not the plan that was approved: nothing was changed."),
         (planned(), True, "A run would change 2 users of 4. This was a dry run: nothing is changed yet."),
-        (planned(dry=False), False, "2 users of 4 changed. SendClean&#x27;s listing shows it."),
+        (planned(dry=False), False, "2 users of 4 changed. SendClean's listing shows it."),
         (failing("a"), False, "1 user of 4 failed, 1 changed, 2 in order."),
         (unchanged(True), True, "Everything is in order: a run would change nothing."),
         (unchanged(False), False, "Everything was in order: nothing was changed."),
     ],
 )
 def test_the_verdict_is_the_same_on_the_page_and_in_a_comment(result: dict[str, Any], dry: bool, verdict: str) -> None:
-    assert html.unescape(verdict) in html.unescape(report("/srv/p.html", result, dry, "a", TOLD))
-    assert html.unescape(verdict) in report("/srv/p.md", result, dry, "a", TOLD)
+    kinds = {"A ": "", "E": "good", "2": "good"}
+    kind = next((kind for words, kind in kinds.items() if verdict.startswith(words)), "bad")
+    assert f'<p class="verdict {kind}">{verdict}</p>' in html.unescape(report("/srv/p.html", result, dry, "a", TOLD))
+    assert report("/srv/p.md", result, dry, "a", TOLD).split("\n\n")[1].strip() == verdict
 
 
 def test_a_plan_that_is_not_the_approved_one_is_told() -> None:
     page = Page(report("/srv/p.html", CHECKSUM, False, "a", TOLD))
     assert [text.strip() for text in page.cells[-3:]] == ["billing2", "editSmtp", "status: Disable"]
     comment = report("/srv/p.md", CHECKSUM, False, "a", TOLD)
-    assert "| `editSmtp` | `billing2` | `status: Disable` |" in comment and "another plan" in comment
+    assert comment.endswith(
+        """
+## What is wrong
+
+| Problem |
+| --- |
+| `another plan` |
+
+## What the plan is now
+
+| Call | User | Parameters |
+| --- | --- | --- |
+| `editSmtp` | `billing2` | `status: Disable` |
+"""
+    )
     assert "What the plan is now" not in report("/srv/p.md", planned(), True, "a", TOLD)

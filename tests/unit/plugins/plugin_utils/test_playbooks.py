@@ -225,7 +225,8 @@ def test_a_report_that_cannot_be_written_is_a_failure_that_others_tell(step: Ste
     for place, told in (
         (str(other), "sendclean_doctor_report is there and is no report of the doctor"),
         (7, "sendclean_doctor_report must be"),
-        (f"{tmp_path}/nowhere/report.json", "sendclean_doctor_report"),
+        (f"{tmp_path}/nowhere/report.json", "sendclean_doctor_report cannot be written: No such file or directory"),
+        (f"{tmp_path}/ansible_collections/an/other/r.json", f"sendclean_doctor_report is {tmp_path}"),
     ):
         result, _calls = step("report", raw={**play, "sendclean_doctor_report": place})
         assert (result["changed"], list(result)) == (False, ["changed", "failure"])
@@ -313,6 +314,6 @@ def test_bindings_move_where_they_are_told_to(step: Step, tmp_path: Path) -> Non
     assert json.loads(target.read_text(encoding="utf-8"))["accounts"] == accounts
     assert step("move")[0]["msg"] == [f"{name} must be given, as a path or a URL" for name in given]
     assert step("move", raw={"sendclean_to": str(target)})[0]["msg"] == ["sendclean_from must be given, as a path or a URL"]
-    for wrong in (7, "postgresql://user:secret@db/x"):
+    for wrong in (7, "postgresql://user:secret@db/x", f"{tmp_path}/ansible_collections/an/other/b.json"):
         result, _calls = step("move", raw={**given, "sendclean_to": wrong})
         assert result["failed"] and result["msg"].startswith("sendclean_to") and "secret" not in result["msg"]
