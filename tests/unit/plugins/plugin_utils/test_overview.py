@@ -209,3 +209,37 @@ def test_a_page_in_another_folder_is_linked_relatively() -> None:
         shown = overview(f"/srv/all/overview.{kind}", rows(known, known), True)
         assert "../pages/a%20b.md" in shown and "/srv" not in shown
     assert json.loads(overview("/srv/all/o.json", rows(known, known), True))["accounts"][0]["page"] == "../pages/a b.md"
+
+
+def test_an_overview_as_a_whole() -> None:
+    found = {**result(updated=1, ages=(400.0,)), "plan_checksum": "c0ffee"}
+    known = {"a": row_of("a", found, True, page="/srv/a b.html"), "b": row_of("b", LOST, True)}
+    known["a"] |= {"estimated_minutes": 2.5, "unclaimed": 4}
+    told = rows(["a", "b", "c"], known)
+    unreached = "The run did not get to this account, or stopped before its users were looked at: see its output"
+    assert (
+        overview("/srv/all.md", told, True, "a:b")
+        == f"""# Plan for all accounts
+
+3 accounts: 2 not reached, 1 to change.
+
+| Run | Hosts |
+| --- | --- |
+| Limited to | `a:b` |
+
+| Account | State | Created | Changed | Disabled | Unclaimed | Oldest password | Minutes | Checksum | Why |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| `b` | not reached | – | – | – | – | – | – | – | `SendClean cannot be reached` |
+| `c` | not reached | – | – | – | – | – | – | – | `{unreached}` |
+| [`a`](a%20b.html) | to change | 0 | 1 | 0 | 4 | 400 days | about 3 | `c0ffee` | – |
+"""
+    )
+    whole = {
+        "sendclean_overview": 1,
+        "check_mode": True,
+        "limit": "a:b",
+        "summary": {"failed": 0, "unreachable": 2, "to_change": 1, "changed": 0, "in_order": 0},
+        "accounts": [{**row, "page": "a b.html" if row["page"] else None} for row in told],
+    }
+    # One after the other they can be compared line by line.
+    assert overview("/srv/all.json", told, True, "a:b") == json.dumps(whole, indent=2, sort_keys=True) + "\n"

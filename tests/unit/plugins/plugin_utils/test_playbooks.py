@@ -211,7 +211,9 @@ def test_the_doctor_looks_tells_and_writes_down(
     assert step("report", raw=play)[0] == {"skipped": True}
     assert not place.exists()
     assert step("report", raw={**play, "sendclean_doctor_report": str(place)})[0] == {"changed": False}
-    written = json.loads(place.read_text(encoding="utf-8"))
+    text = place.read_text(encoding="utf-8")
+    written = json.loads(text)
+    assert text == json.dumps(written, indent=2, sort_keys=True) + "\n"
     assert written["accounts"] == [json.loads(json.dumps(each["report"])) for each in (result, wrong)]
     assert written["versions"] == result["versions"]
 
@@ -221,7 +223,7 @@ def test_a_report_that_cannot_be_written_is_a_failure_that_others_tell(step: Ste
     other = tmp_path / "other.json"
     assert step("report", raw={**play, "sendclean_doctor_report": str(other)})[0] == {"changed": False}
     assert json.loads(other.read_text(encoding="utf-8"))["accounts"] == []
-    other.write_text("{}", encoding="utf-8")
+    other.write_bytes(b"caf\xe9")
     for place, told in (
         (str(other), "sendclean_doctor_report is there and is no report of the doctor"),
         (7, "sendclean_doctor_report must be"),

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import row_of
 from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.pages import ACTIONS
 from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import FAILED, Step
@@ -26,6 +27,30 @@ def test_a_page_is_written_where_there_is_something_to_tell(step: Step, tmp_path
     )
     assert (module, options["dest"], result["changed"]) == ("copy", str(place), False)
     assert "&lt;wrong&gt;" in options["content"]
+
+
+def test_a_page_tells_of_the_variables_what_makes_sense(step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENDCLEAN_OWNER_ID", "4712")
+    row = {"alias": "shop", "smtp_user_name": "smtp1", "status": "Enable", "total_limit": 5, "hourly_limit": 1}
+    off = {**row, "status": "Disable"}
+    done = {
+        "changed": True,
+        "smtp_users": [{**off, "action": "disabled", "password_age_days": None}],
+        "summary": {**NO_ACTION, "disabled": 1},
+        "diff": [{"before": row, "after": off}],
+    }
+    for variables, owner_id, is_listed in (
+        ({"list": [{"alias": "shop"}], "owner_id": 4711}, "4711", True),
+        ({"list": "{{ nowhere }}", "owner_id": 4711}, "4711", False),
+        ({"list": []}, "4712", False),
+    ):
+        given = {"result": done, "report_path": f"{tmp_path}/plan.md", **variables}
+        _result, ((_module, options),) = step("page", {"copy": {"changed": True}}, **given)
+        assert f"| Owner ID | `{owner_id}` |" in options["content"]
+        assert ("− disabled |" in options["content"], "− disabled, not in the list" in options["content"]) == (
+            is_listed,
+            not is_listed,
+        )
 
 
 def test_the_page_of_an_earlier_run_is_taken_away(step: Step, tmp_path: Path) -> None:

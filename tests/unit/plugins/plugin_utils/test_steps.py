@@ -65,6 +65,48 @@ def test_an_empty_list_is_refused_with_a_purge(step: Step) -> None:
     assert step("enforce", list=[], bindings_path="bindings.json")[0]["msg"][0].startswith("smtp_users_bindings_path must be")
 
 
+URL = "postgresql://smtp@db.example/bindings"
+DEFAULT = "{{ __smtp_users_bindings_default }}"
+
+
+def test_bindings_have_one_place(step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = ("bindings_path", "bindings_url")
+    beside, chosen = f"{tmp_path}/bindings.json", f"{tmp_path}/chosen.json"
+    for given, found in (
+        ({}, {"bindings_path": beside}),
+        ({"bindings_path": DEFAULT}, {"bindings_path": beside}),
+        ({"bindings_path": chosen}, {"bindings_path": chosen}),
+        # That of the role's defaults is nobody's choice.
+        ({"bindings_path": DEFAULT, "bindings_url": URL}, {"bindings_url": URL}),
+        ({"bindings_url": URL}, {"bindings_url": URL}),
+    ):
+        _result, ((_module, options),) = step("enforce", list=[], **given)
+        assert {name: options[name] for name in places if name in options} == found
+    for url in (URL, "{{ nowhere }}"):
+        result, calls = step("enforce", list=[], bindings_path=chosen, bindings_url=url)
+        assert calls == []
+        assert url != URL or result["msg"] == [
+            "smtp_users_bindings_url and smtp_users_bindings_path exclude each other: give one of the two"
+        ]
+    nowhere = {"raw": {"__smtp_users_bindings_default": ""}, "list": []}
+    result, calls = step("enforce", **nowhere)
+    assert calls == []
+    assert result["msg"][0].startswith("smtp_users_bindings_path must be given, since production is in no inventory file")
+    monkeypatch.setenv("SENDCLEAN_BINDINGS_URL", URL)
+    _result, ((_module, options),) = step("enforce", **nowhere)
+    assert not {*places} & {*options}
+
+
+def test_bindings_are_not_inside_of_an_inventory(step: Step, tmp_path: Path) -> None:
+    (tmp_path / "inventory").mkdir()
+    place = f"{tmp_path}/inventory/bindings.json"
+    sources = {"ansible_inventory_sources": [f"{tmp_path}/inventory", f"{tmp_path}/hosts.yml"]}
+    result, calls = step("enforce", raw=sources, list=[], bindings_path=place)
+    assert calls == []
+    assert result["msg"][0].startswith(f"smtp_users_bindings_path is {place}, which Ansible reads as inventory")
+    assert len(step("enforce", raw=sources, list=[])[1]) == 1
+
+
 def test_a_mistake_in_a_variable_is_told(step: Step) -> None:
     result, calls = step("enforce", list=[], token="{{ nowhere }}", timeout="{{ omit }}")
     assert calls == []
