@@ -10,9 +10,10 @@ import datetime
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.module_utils import _apply
-from ansible_collections.sendclean.email.plugins.module_utils._apply import Step, age_in_days
+from ansible_collections.sendclean.email.plugins.module_utils import _lag
+from ansible_collections.sendclean.email.plugins.module_utils._apply import Step
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._lag import age_in_days
 from ansible_collections.sendclean.email.plugins.module_utils._model import Operation, User, Wanted
 from ansible_collections.sendclean.email.plugins.module_utils._planner import Plan
 from ansible_collections.sendclean.email.plugins.module_utils._report import (
@@ -41,7 +42,7 @@ REFUSED = CallError("no", call="addSmtp", name="ValidationError", outcome=Outcom
 
 @pytest.fixture(autouse=True)
 def _today(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_apply, "utc_now", lambda: NOW)
+    monkeypatch.setattr(_lag, "utc_now", lambda: NOW)
 
 
 @pytest.mark.parametrize(
