@@ -306,3 +306,22 @@ def test_a_former_user_who_is_not_there_any_more_is_forgotten(
     assert section["aliases"] == {"billing": second}
     assert ("standbys" in section) == check
     assert run("smtp_user_rotate", alias="billing", max_age_days=30)["changed"] is check
+
+
+@pytest.mark.parametrize(("age", "due"), [(None, True), (0, True), (30, False)])
+def test_a_dry_run_says_what_it_can_of_an_alias_that_is_to_be_made_before(
+    run: Run, service: Service, age: float | None, due: bool
+) -> None:
+    result = run("smtp_user_rotate", alias="to come", check=True, max_age_days=age)
+    told = {name: result[name] for name in ("changed", "alias", "smtp_user_name", "former", "operations")}
+    addition = {"call": "addSmtp", "smtp_user_name": None, "parameters": {}}
+    assert told == {
+        "changed": due,
+        "alias": "to come",
+        "smtp_user_name": None,
+        "former": None,
+        "operations": [addition] if due else [],
+    }
+    assert len(result["warnings"]) == 1 and "to come" in result["warnings"][0]
+    assert "addSmtp" not in made(service)
+    assert "to come" in run("smtp_user_rotate", fails=True, alias="to come")["msg"]

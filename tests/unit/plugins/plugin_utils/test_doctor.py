@@ -207,6 +207,7 @@ def test_a_page_stays_short_and_is_text() -> None:
     listing = {**LISTING, **{f"{evil}{number:04}": User(f"{evil}{number:04}", "Enable", 1, 1) for number in range(2000)}}
     facts = changed(listing=listing, problems=["one\ntwo"], warnings=["odd"] * 3)
     page = page_of(facts, findings_of(facts))
+    assert "one; two" in page
     assert len(page.splitlines()) < 20
     assert len(page) < 2000
     assert all(character.isprintable() or character == "\n" for character in page)

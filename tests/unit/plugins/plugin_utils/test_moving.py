@@ -268,11 +268,11 @@ def test_a_move_waits_for_who_is_at_work_and_who_waits_then_is_told(places: tupl
 
 def test_what_names_a_database_in_another_way_is_the_same() -> None:
     url = "postgresql://a@b/c"
-    for other in ("postgres://a@b/c?sslmode=require", "postgresql://a@B:5432/c", "postgresql://another@b/c"):
+    for other in ("postgres://a@b/c?sslmode=require", "postgresql://a@B:5432/c", "postgresql://another@b/c", "postgresql://b/c"):
         assert _moving.same(url, other)
     for other in ("postgresql://a@b:5433/c", "postgresql://a@b/d", "postgresql://a@x/c", f"{url}?service=x", f"{url}?port=1"):
         assert not _moving.same(url, other)
-    assert not _moving.same(url, f"{url}?sendclean_table=other")
+    assert not _moving.same(url, f"{url}?sslmode=require&sendclean_table=other")
     assert not _moving.same(url, "/srv/bindings.json")
 
 

@@ -228,6 +228,7 @@ def test_what_is_new_is_handed_to_the_tasks_that_deliver(step: Step, hook: str) 
         "shop": {"smtp_user_name": "smtp3", "smtp_password": "secret3"},
     }
     assert "which smtp_users_rotate_deploy_tasks delivers while" in result["told"][0]
+    assert result["told"][0].endswith(f"billing (until {LATER}), shop (until {LATER})")
     # By themselves they are no reason to write down anything.
     assert options_of(calls, "smtp_bindings") == [{}]
     dry, _calls = step("rotate", answers(smtp_credentials=kept, smtp_user_rotate=[switched(8), retired]), check=True, **given)
@@ -338,6 +339,9 @@ def test_tasks_that_cannot_deliver_are_refused(tasks: Any, told: str | None, ste
     else:
         assert calls == []
         assert result["failure"].startswith(f"smtp_users_rotate_deploy_tasks {told}") and str(place) in result["failure"]
+    place.write_text("a: [", encoding="utf-8")
+    result, _calls = step("rotate", answers(), rotate_deploy_tasks=str(place), **OVERLAP)
+    assert result["failure"].startswith(f"smtp_users_rotate_deploy_tasks cannot be read as YAML: {place}")
 
 
 @pytest.mark.parametrize(
