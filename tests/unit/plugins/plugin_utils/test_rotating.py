@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from ansible.playbook.block import Block
 from ansible.playbook.play import Play
 from ansible.vars.manager import VariableManager
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
+from ansible_collections.sendclean.email.plugins.plugin_utils import _rotating
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import FAILED, Step, action_with
 
@@ -368,3 +370,30 @@ def test_what_notifies_needs_a_play_with_handlers(handlers: Any, tasks: Any, tol
         with pytest.raises(OptionError) as caught:
             node.require_tasks("an_option", str(place))
         assert str(caught.value) == f"an_option {told}: {place}. Use when, with what is changed"
+
+
+def test_whatever_has_passwords_is_run_without_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden: dict[str, bool] = {}
+    results = answers(smtp_user_info={"smtp_users": [*USERS, user(6, "sales", age=1.0)]}, smtp_bindings=OWED)
+
+    def run(name: str, options: dict[str, Any], no_log: bool = False) -> dict[str, Any]:
+        hidden[name.rpartition(".")[2]] = no_log
+        found: dict[str, Any] = results[name.rpartition(".")[2]]
+        return found
+
+    node: Any = SimpleNamespace(run=run, check_mode=False, variables={})
+    for values in (
+        {"credentials_file": FILE, "rotate_max_age_days": 8.0, "rotate_overlap_hours": 2.0},
+        {"credentials_file": FILE, "rotate_aliases": ["billing"], "rotate_deploy_tasks": "/srv/deploy.yml"},
+        {"credentials_file": FILE, "rotate_aliases": ["sales"]},
+    ):
+        monkeypatch.setattr(_rotating, "chosen_in", lambda node, values=values: values)
+        _rotating.rotate(node)
+        _rotating.owed(node)
+    assert hidden == {
+        "smtp_credentials": False,
+        "smtp_bindings": False,
+        "smtp_user_info": True,
+        "smtp_user_rotate": True,
+        "smtp_password_reset": True,
+    }
