@@ -156,14 +156,16 @@ class Mutation:
         gc.freeze()
         traces = self.trace()
         self.tests: defaultdict[str, list[int]] = defaultdict(list)
-        # First those that see much in little time, and one example of each test before the second.
+        # By turns those that see little and those that see much in little time, and one example of each test before the second.
         examples: Counter[str] = Counter()
-        costs = {}
+        few, many = {}, {}
         for number, trace in traces.items():
             test = session.items[number].nodeid.partition("[")[0]
             examples[test] += 1
-            costs[number] = trace.seconds / max(len(trace.reached), 1) * examples[test]
-        for number in sorted(traces, key=lambda number: costs[number]):
+            few[number] = trace.seconds * (1 + len(trace.reached)) * examples[test]
+            many[number] = trace.seconds / (1 + len(trace.reached)) * examples[test]
+        orders = (sorted(traces, key=lambda number: cost[number]) for cost in (few, many))
+        for number in dict.fromkeys(number for pair in zip(*orders) for number in pair):
             for function in traces[number].reached:
                 self.tests[function].append(number)
         self.traces = traces
@@ -284,11 +286,17 @@ class Mutation:
         """Try all mutants of a function. The tests that killed one come first for the next."""
         counts: Counter[str] = Counter()
         room, here = self.killers[file_of(mutants[0])], Counter[int]()
+        tests = self.tests[function]
+        named = {
+            number
+            for number in tests
+            if f"/test{file_of(function)}" in self.session.items[number].nodeid and self.traces[number].seconds < self.limit / 10
+        }
         for mutant in mutants:
             order: list[int] = []
             seconds = 0.0
-            # Who has killed is tried first, then what is cheap.
-            for number in sorted(self.tests[function], key=lambda number: (-here[number], -room[number])):
+            # Who has killed is tried first, then who bears the file's name and is quick.
+            for number in sorted(tests, key=lambda number: (-here[number], -room[number], number not in named)):
                 seconds += self.traces[number].seconds
                 if order and seconds > self.limit:
                     break
@@ -305,7 +313,7 @@ class Mutation:
                 here[killer] += 1
                 room[killer] += 1
             counts[result] += 1
-            how = self.session.items[killer].nodeid if killer is not None else f"{len(order)} of {len(self.tests[function])}"
+            how = self.session.items[killer].nodeid if killer is not None else f"{len(order)} of {len(tests)}"
             add_result(self.folder, mutant, self.mutants[mutant], result, how)
         say(function, ", ".join(f"{count} {result}" for result, count in counts.items()))
 
