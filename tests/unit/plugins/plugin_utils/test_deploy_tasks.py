@@ -47,3 +47,17 @@ def test_what_notifies_needs_a_play_with_handlers(handlers: Any, tasks: Any, tol
         with pytest.raises(OptionError) as caught:
             node.require_tasks("an_option", str(place))
         assert str(caught.value) == f"an_option {told}: {place}. Use when, with what is changed"
+
+
+def test_what_is_imported_lies_beside_and_is_looked_at_too(tmp_path: Path) -> None:
+    place = tmp_path / "deploy.yml"
+    place.write_text(yaml.safe_dump([DELIVER, {"import_tasks": "more.yml"}]), encoding="utf-8")
+    (tmp_path / "more.yml").write_text(yaml.safe_dump([{"meta": "end_play"}]), encoding="utf-8")
+    action, known = action_with({}, {})
+    action._task._variable_manager = variables = VariableManager(DataLoader())
+    action._task._parent = Block(play=Play.load({"hosts": "all"}, loader=DataLoader(), variable_manager=variables))
+    with pytest.raises(OptionError) as caught:
+        ControlNode(action, known).require_tasks("an_option", str(place))
+    assert str(caught.value) == (
+        f"an_option has meta: end_play, which keeps all that follows from being done: {place}. Use when instead"
+    )
