@@ -207,26 +207,23 @@ class Mutation:
         counts: Counter[str] = Counter()
         room, here = self.killers[file_of(mutants[0])], Counter[int]()
         tests = self.tests[function]
-        named = {
-            number
-            for number in tests
-            if f"/test{file_of(function)}" in self.session.items[number].nodeid and self.traces[number].seconds < self.limit / 10
-        }
+        named = {number for number in tests if f"/test{file_of(function)}" in self.session.items[number].nodeid}
         for mutant in mutants:
             order: list[int] = []
-            seconds = 0.0
-            # Who has killed is tried first, then who bears the file's name and is quick.
+            others = seconds = 0.0
+            # Who has killed is tried first, then who bears the file's name: these all, of the others as many as may be.
             for number in sorted(tests, key=lambda number: (-here[number], -room[number], number not in named)):
-                seconds += self.traces[number].seconds
-                if order and seconds > self.limit:
-                    break
-                order.append(number)
+                spent = self.traces[number].seconds
+                others += 0.0 if number in named else spent
+                if not order or number in named or others <= self.limit:
+                    order.append(number)
+                    seconds += spent
 
             def work(mutant: str = mutant, order: Sequence[int] = order) -> str:
                 trampoline.set_mutant_under_test(mutant)
                 return next((str(number) for number in self.run(order) if self.failed), SURVIVED)
 
-            said = self.fork(work, 8 + 4 * min(seconds, self.limit)) if order else UNREACHED
+            said = self.fork(work, 8 + 4 * seconds) if order else UNREACHED
             result = said if said in (SURVIVED, UNREACHED) else TIMEOUT if said is None else KILLED
             killer = int(said) if said and said.isdigit() else None
             if killer is not None:
@@ -294,7 +291,7 @@ def main() -> int:
     """Make the mutants, try them, and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--limit", type=float, default=5.0, help="seconds of tests for one mutant; more are not tried")
+    parser.add_argument("--limit", type=float, default=5.0, help="seconds for one mutant, beside tests with the name of its file")
     parser.add_argument("--every", type=int, default=1, help="a sample: only one mutant of so many")
     parser.add_argument("--again", action="store_true", help="also what has survived before")
     parser.add_argument("--report", action="store_true", help="only what is known")
