@@ -11,114 +11,34 @@ What is known of tests and mutants stays in FOLDER, until it is removed. survivo
 from __future__ import annotations
 
 import argparse
-import ast
 import contextlib
 import difflib
 import gc
-import importlib
 import json
 import math
 import os
-import re
 import resource
 import select
 import shutil
 import signal
 import sys
-import textwrap
 import traceback
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mutants import COLLECTION, WORKERS, Messages, copy, file_of, functions_of, original_of
 from mutmut.mutation import trampoline
-from mutmut.mutation.file_mutation import mutate_file_contents
-from stage import ROOT, git
 
-COLLECTION = Path("ansible_collections", "sendclean", "email")
-ROOMS = ("plugins/module_utils", "plugins/plugin_utils")
 TESTS = "tests/unit/plugins"
-WORKERS = os.cpu_count() or 1
 MEMORY = 4 << 30
 KILLED, SURVIVED, TIMEOUT, UNREACHED = "killed", "survived", "timeout", "not reached"
 ENOUGH = 90.0
 RESULTS, TRACES = "results.jsonl", "traces.jsonl"
-
-
-# --- the mutants ----------------------------------------------------------------------------------------------
-
-
-def mutate(path: Path) -> None:
-    """Put all mutants of a file into it, each a function beside the original, which is asked for by name."""
-    path.write_text(mutate_file_contents(str(path), path.read_text(encoding="utf-8")).code, encoding="utf-8")
-
-
-def copy(target: Path) -> list[Path]:
-    """Copy what git knows, with mutants in the utilities, and return the files of those; what has not changed stays."""
-    utilities, stale = [], []
-    for name in git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"):
-        source, place = ROOT / name, target / name
-        if not source.is_file():
-            continue
-        if place.suffix == ".py" and name.rpartition("/")[0] in ROOMS:
-            utilities.append(place)
-        if place.exists() and place.stat().st_mtime >= source.stat().st_mtime:
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, place)
-        if place in utilities:
-            os.utime(place, (0, 0))  # if this is interrupted, it is stale the next time
-            stale.append(place)
-    with ProcessPoolExecutor(WORKERS) as pool:
-        list(pool.map(mutate, stale))
-    return utilities
-
-
-def functions_of(folder: Path, path: Path) -> dict[str, str]:
-    """Return the text of each function that mutmut made in a file, originals and mutants, by its full name."""
-    code = path.read_text(encoding="utf-8")
-    lines, module = code.splitlines(), ".".join(path.relative_to(folder).with_suffix("").parts)
-    made = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef) and "__mutmut_" in node.name]
-    return {f"{module}.{node.name}": "\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in made}
-
-
-def file_of(name: str) -> str:
-    """Return the file that a function is in, as in _planner."""
-    return name.split(".")[-2]
-
-
-def original_of(mutant: str) -> str:
-    """Return the name of the function that a mutant stands beside."""
-    return re.sub(r"_\d+$", "_orig", mutant)
-
-
-class Messages:
-    """Which mutants tests/unit/test_messages.py finds. It reads the code: where all mutants are in one file, it would be lost."""
-
-    def __init__(self) -> None:
-        sys.path.insert(0, str(ROOT / "tests"))
-        self._test = importlib.import_module("unit.test_messages")
-        self._said = sum((self._messages(path.read_text(encoding="utf-8")) for path in self._test.PLUGINS), Counter[str]())
-        self._files = {path.stem for path in self._test.PLUGINS}
-
-    def _messages(self, code: str) -> Counter[str]:
-        texts = self._test.python_texts(ast.parse(code))
-        return Counter(self._test.normal(text) for text in texts if self._test.is_message(text))
-
-    def find(self, file: str, original: str, mutant: str) -> bool:
-        """Say whether a mutant says something that no document has, or no longer says something that one has."""
-        if file not in self._files:
-            return False
-        try:
-            before, after = (self._messages(textwrap.dedent(code)) for code in (original, mutant))
-        except ValueError:
-            return True  # as the test fails of it
-        return any(text not in self._said for text in after) or any(self._said[t] == n > after[t] == 0 for t, n in before.items())
 
 
 # --- the tests ------------------------------------------------------------------------------------------------
@@ -156,14 +76,16 @@ class Mutation:
         gc.freeze()
         traces = self.trace()
         self.tests: defaultdict[str, list[int]] = defaultdict(list)
-        # First those that see much in little time, and one example of each test before the second.
+        # By turns those that see little and those that see much in little time, and one example of each test before the second.
         examples: Counter[str] = Counter()
-        costs = {}
+        few, many = {}, {}
         for number, trace in traces.items():
             test = session.items[number].nodeid.partition("[")[0]
             examples[test] += 1
-            costs[number] = trace.seconds / max(len(trace.reached), 1) * examples[test]
-        for number in sorted(traces, key=lambda number: costs[number]):
+            few[number] = trace.seconds * (1 + len(trace.reached)) * examples[test]
+            many[number] = trace.seconds / (1 + len(trace.reached)) * examples[test]
+        orders = (sorted(traces, key=lambda number: cost[number]) for cost in (few, many))
+        for number in dict.fromkeys(number for pair in zip(*orders) for number in pair):
             for function in traces[number].reached:
                 self.tests[function].append(number)
         self.traces = traces
@@ -284,28 +206,31 @@ class Mutation:
         """Try all mutants of a function. The tests that killed one come first for the next."""
         counts: Counter[str] = Counter()
         room, here = self.killers[file_of(mutants[0])], Counter[int]()
+        tests = self.tests[function]
+        named = {number for number in tests if f"/test{file_of(function)}" in self.session.items[number].nodeid}
         for mutant in mutants:
             order: list[int] = []
-            seconds = 0.0
-            # Who has killed is tried first, then what is cheap.
-            for number in sorted(self.tests[function], key=lambda number: (-here[number], -room[number])):
-                seconds += self.traces[number].seconds
-                if order and seconds > self.limit:
-                    break
-                order.append(number)
+            others = seconds = 0.0
+            # Who has killed is tried first, then who bears the file's name: these all, of the others as many as may be.
+            for number in sorted(tests, key=lambda number: (-here[number], -room[number], number not in named)):
+                spent = self.traces[number].seconds
+                others += 0.0 if number in named else spent
+                if not order or number in named or others <= self.limit:
+                    order.append(number)
+                    seconds += spent
 
             def work(mutant: str = mutant, order: Sequence[int] = order) -> str:
                 trampoline.set_mutant_under_test(mutant)
                 return next((str(number) for number in self.run(order) if self.failed), SURVIVED)
 
-            said = self.fork(work, 8 + 4 * min(seconds, self.limit)) if order else UNREACHED
+            said = self.fork(work, 8 + 4 * seconds) if order else UNREACHED
             result = said if said in (SURVIVED, UNREACHED) else TIMEOUT if said is None else KILLED
             killer = int(said) if said and said.isdigit() else None
             if killer is not None:
                 here[killer] += 1
                 room[killer] += 1
             counts[result] += 1
-            how = self.session.items[killer].nodeid if killer is not None else f"{len(order)} of {len(self.tests[function])}"
+            how = self.session.items[killer].nodeid if killer is not None else f"{len(order)} of {len(tests)}"
             add_result(self.folder, mutant, self.mutants[mutant], result, how)
         say(function, ", ".join(f"{count} {result}" for result, count in counts.items()))
 
@@ -366,7 +291,7 @@ def main() -> int:
     """Make the mutants, try them, and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--limit", type=float, default=5.0, help="seconds of tests for one mutant; more are not tried")
+    parser.add_argument("--limit", type=float, default=5.0, help="seconds for one mutant, beside tests with the name of its file")
     parser.add_argument("--every", type=int, default=1, help="a sample: only one mutant of so many")
     parser.add_argument("--again", action="store_true", help="also what has survived before")
     parser.add_argument("--report", action="store_true", help="only what is known")

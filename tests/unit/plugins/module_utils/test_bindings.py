@@ -35,6 +35,30 @@ CHANGES: dict[str, Callable[[Record], None]] = {
 every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
 
+def test_who_becomes_the_user_is_no_standby_any_more(file: Record) -> None:
+    with file.lock():
+        file.bind("billing", "smtp1")
+        file.stage("billing", "smtp2", MOMENT)
+        file.stage("shop", "smtp3", MOMENT)
+        file.bind("billing", "smtp2")
+    assert [*file.read().standbys] == ["shop"]
+
+
+def test_what_is_unbound_is_forgotten_and_nothing_else(file: Record) -> None:
+    with file.lock():
+        for alias, name in (("billing", "smtp1"), ("shop", "smtp3")):
+            file.bind(alias, name)
+            file.stage(alias, f"{name}b", MOMENT)
+            file.record_intent(alias, INTENT)
+        file.rebind({}, [], ["smtp8"], {"billing": "smtp1", "shop": None})
+        file.rebind({"news": "smtp8"}, ["billing", "nobody"], ["smtp9"])
+    found = file.read()
+    assert (found.aliases, found.delivered, found.known) == ({"shop": "smtp3", "news": "smtp8"}, {"shop": None}, {"smtp9"})
+    assert ([*found.standbys], [*found.intents]) == (["shop"], ["shop"])
+    # They were there before, and are nobody that the open creation has made.
+    assert found.intents["shop"].smtp_user_names == {"smtp1", "smtp2", "smtp1b"}
+
+
 def test_no_file_is_an_empty_file(file: Record, bindings_path: Path) -> None:
     bindings = file.read()
     assert (bindings.aliases, bindings.intents, bindings.password_times) == ({}, {}, {})

@@ -11,11 +11,11 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import pytest
 import responses
-from ansible_collections.sendclean.email.plugins.module_utils._client import Client
+from ansible_collections.sendclean.email.plugins.module_utils._client import Client, Pace
 from ansible_collections.sendclean.email.plugins.module_utils._errors import CallError, Outcome
 from ansible_collections.sendclean.email.plugins.module_utils._options import Connection
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
@@ -366,3 +366,26 @@ def test_ten_thousand_users_are_listed(service: Service, connection: Connection)
     listing = Client(connection).list_smtp()
     assert len(listing) == 10_000
     assert all(listing[f"smtp{number}"].total_limit == number + 1 for number in range(10_000))
+
+
+@pytest.mark.parametrize("token", ["a-token/of&some\\length", 'with "quotes" in it', "geheim-ä-geheim", "\\begins-and-ends&"])
+def test_no_spelling_of_the_token_is_left_over(token: str, fast: FakeClock) -> None:
+    scrub = Client(Connection(ELSEWHERE, OWNER, token))._scrub
+    as_json = json.dumps(token)[1:-1]
+    spellings = [token, as_json, as_json.replace("/", "\\/"), html.escape(token), quote(token, safe="")]
+    assert [scrub(f"it was {spelling}!") for spelling in spellings] == ["it was ********!"] * len(spellings)
+
+
+@pytest.mark.parametrize(("quota", "burst"), [(6, 1), (12, 1), (24, 2), (60, 5), (600, 5)])
+def test_after_a_burst_calls_are_evenly_spaced(quota: int, burst: int, fast: FakeClock) -> None:
+    pace = Pace(quota)
+    for _call in range(burst):
+        pace.wait()
+    assert fast.slept == []
+    for _call in range(3):
+        pace.wait()
+    assert fast.slept == pytest.approx([60 / 0.91 / quota] * 3)
+    fast.now += 3600
+    for _call in range(burst):
+        pace.wait()
+    assert len(fast.slept) == 3

@@ -326,7 +326,7 @@ def test_a_purge_passes_up_to_its_limit(
 
     keep = users - disabled
     if keep > 1:
-        words = [f"disable {disabled + 1} of {users}", ", ".join(names[keep - 1 :]), f"purge_limit: {disabled + 1} "]
+        words = [f"purge: would disable {disabled + 1} of {users}", ", ".join(names[keep - 1 :]), f"purge_limit: {disabled + 1} "]
         refused(service, run, *words, keep=keep - 1, purge_limit=limit)
     passed(service, run, keep=keep, purge_limit=limit)
     assert list(status(service).values()).count("Disable") == disabled + 1

@@ -325,3 +325,22 @@ def test_a_dry_run_says_what_it_can_of_an_alias_that_is_to_be_made_before(
     assert len(result["warnings"]) == 1 and "to come" in result["warnings"][0]
     assert "addSmtp" not in made(service)
     assert "to come" in run("smtp_user_rotate", fails=True, alias="to come")["msg"]
+
+
+def test_a_dry_run_names_the_calls_of_the_real_one(run: Run, service: Service, clock: FakeClock) -> None:
+    (first,) = users(service)
+    dry, real = (run("smtp_user_rotate", alias="billing", check=check) for check in (True, False))
+    second = real["smtp_user_name"]
+    assert dry["operations"] == [{"call": "addSmtp", "smtp_user_name": None, "parameters": LIMITS}]
+    assert real["operations"] == [{"call": "addSmtp", "smtp_user_name": second, "parameters": LIMITS}]
+    clock.now += 40 * DAY
+    run("smtp_user_rotate", alias="billing")
+    clock.now += 40 * DAY
+    dry, real = (run("smtp_user_rotate", alias="billing", check=check) for check in (True, False))
+    assert dry["operations"] == real["operations"]
+    assert [(operation["call"], operation["smtp_user_name"]) for operation in dry["operations"]] == [
+        ("editSmtp", second),
+        ("resetSmtpPassword", second),
+        ("editSmtp", second),
+    ]
+    assert first == real["former"]["smtp_user_name"]

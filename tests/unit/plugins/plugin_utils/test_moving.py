@@ -108,8 +108,12 @@ def test_everything_moves_there_and_back(places: tuple[str, str]) -> None:
         assert holds(source) == EVERYTHING
         result = moved(source, target)
         assert (result["changed"], result["accounts"], result["aliases"]) == (True, 3, 3)
+        option = "bindings_url" if "://" in target else "bindings_path"
+        given = f"{source} to {target}: give that as smtp_users_{option}, SENDCLEAN_{option.upper()} or {option}"
+        assert result["told"] == f"3 aliases move from {given}"
         assert holds(target) == EVERYTHING
-        assert moved(source, target)["changed"] is False
+        again = moved(source, target)
+        assert (again["changed"], again["told"]) == (False, f"Everything has moved already, from {given}")
         with pytest.raises(BindingsError, match="has moved to"):
             record(source).read()
         with pytest.raises(BindingsError, match="has moved to"):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import row_of
 from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.pages import ACTIONS
 from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import FAILED, Step
@@ -133,3 +135,11 @@ def test_a_later_batch_leaves_the_overview_of_earlier_ones(step: Step, tmp_path:
     assert place.exists()
     assert step("clear", overview_path=str(place), raw={**before, "hostvars": {"a": {}}})[0] == {"changed": False}
     assert not place.exists()
+
+
+def test_a_report_is_written_also_by_a_dry_run_and_shows_no_difference() -> None:
+    calls: list[Any] = []
+    node: Any = SimpleNamespace(run=lambda name, arguments, **keywords: calls.append((name, arguments, keywords)))
+    _reporting._write(node, "/srv/p.md", "text")
+    arguments = {"content": "text", "dest": "/srv/p.md", "mode": "0644"}
+    assert calls == [("ansible.builtin.copy", arguments, {"check_mode": False, "diff": False})]

@@ -7,17 +7,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.playbook.block import Block
-from ansible.playbook.play import Play
-from ansible.vars.manager import VariableManager
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError
-from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
-from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import FAILED, Step, action_with
+from ansible_collections.sendclean.email.plugins.plugin_utils import _rotating
+from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import FAILED, Step
 
 PAST, LATER = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
 FILE = "/srv/c.yml"
@@ -344,27 +340,35 @@ def test_tasks_that_cannot_deliver_are_refused(tasks: Any, told: str | None, ste
     assert result["failure"].startswith(f"smtp_users_rotate_deploy_tasks cannot be read as YAML: {place}")
 
 
-@pytest.mark.parametrize(
-    ("handlers", "tasks", "told"),
-    [
-        ([], [{**DELIVER, "notify": "restart"}], "notifies restart, and the play has no handlers"),
-        ([], [{**DELIVER, "notify": ["restart", "tell"]}], "notifies restart, tell, and the play has no handlers"),
-        ([{"name": "restart", **DELIVER}], [{**DELIVER, "notify": "restart"}], None),
-        ([], [{**DELIVER, "notify": "restart"}, {"include_role": {"name": "web"}}], None),
-        ([], [{**DELIVER, "when": "x is changed"}], None),
-    ],
-)
-def test_what_notifies_needs_a_play_with_handlers(handlers: Any, tasks: Any, told: str | None, tmp_path: Path) -> None:
-    place = tmp_path / "deploy.yml"
-    place.write_text(yaml.safe_dump(tasks), encoding="utf-8")
-    action, known = action_with({}, {})
-    data = {"name": "Rotate", "hosts": "all", "handlers": handlers}
-    play = Play.load(data, loader=DataLoader(), variable_manager=VariableManager())
-    action._task._parent = Block(play=play)
-    node = ControlNode(action, known)
-    if told is None:
-        node.require_tasks("an_option", str(place))
-    else:
-        with pytest.raises(OptionError) as caught:
-            node.require_tasks("an_option", str(place))
-        assert str(caught.value) == f"an_option {told}: {place}. Use when, with what is changed"
+def test_whatever_has_passwords_is_run_without_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden: dict[str, bool] = {}
+    results = answers(smtp_user_info={"smtp_users": [*USERS, user(6, "sales", age=1.0)]}, smtp_bindings=OWED)
+
+    def run(name: str, options: dict[str, Any], no_log: bool = False) -> dict[str, Any]:
+        hidden[name.rpartition(".")[2]] = no_log
+        found: dict[str, Any] = results[name.rpartition(".")[2]]
+        return found
+
+    node: Any = SimpleNamespace(run=run, check_mode=False, variables={})
+    for values in (
+        {"credentials_file": FILE, "rotate_max_age_days": 8.0, "rotate_overlap_hours": 2.0},
+        {"credentials_file": FILE, "rotate_aliases": ["billing"], "rotate_deploy_tasks": "/srv/deploy.yml"},
+        {"credentials_file": FILE, "rotate_aliases": ["sales"]},
+    ):
+        monkeypatch.setattr(_rotating, "chosen_in", lambda node, values=values: values)
+        _rotating.rotate(node)
+        _rotating.owed(node)
+    assert hidden == {
+        "smtp_credentials": False,
+        "smtp_bindings": False,
+        "smtp_user_info": True,
+        "smtp_user_rotate": True,
+        "smtp_password_reset": True,
+    }
+
+
+def test_a_rotation_that_failed_after_its_switch_is_left_to_the_next_run(step: Step) -> None:
+    result, calls = step("rotate", answers(smtp_user_rotate=[{**switched(8), **FAILED}, {"changed": False}]), **OVERLAP)
+    assert (result["failure"], result["told"]) == (["no answer"], ["Nobody has a new password."])
+    assert "answered_passwords" not in options_of(calls, "smtp_credentials")[1]
+    assert result["ansible_facts"] == {"smtp_users_rotated": []}
