@@ -7,8 +7,6 @@
 PYTHON ?= python3
 # For test-matrix: the pairs of ansible-core and Python to run, as in "2.17-3.11 2.21-3.13". None: all.
 PAIRS ?=
-# For mutation: the files to break, as in "_planner _rails". None: all.
-FILES ?=
 
 VENV := $(CURDIR)/.venv
 BUILD := $(CURDIR)/.build
@@ -24,7 +22,7 @@ RUN_STAGED := cd "$(STAGED)" && $(RUN) ANSIBLE_COLLECTIONS_PATH="$(BUILD)"
 
 # Two at a time, the longest first.
 TESTS := integration sanity unit lint docs-lint importer changelog-lint
-.PHONY: help demo docs test $(TESTS) deliveries coverage test-matrix bench soak mutation setup stage installed clean check-python
+.PHONY: help demo docs test $(TESTS) deliveries coverage test-matrix bench soak setup stage installed clean check-python
 # One folder for all: targets wait for each other, whatever -j says.
 .NOTPARALLEL:
 
@@ -93,9 +91,6 @@ soak: setup  ## try random histories for about an hour, or as many as SENDCLEAN_
 	@$(RUN) SENDCLEAN_SEQUENCES="$${SENDCLEAN_SEQUENCES:-40000}" \
 		python -m pytest -q -n 2 --dist loadgroup tests/unit/exactly_once/test_histories.py
 
-mutation: setup $(BUILD)/mutation/mutmut  ## break the plugins' utilities in many small ways, and see which no unit test notices; takes hours
-	@$(RUN) PYTHONPATH="$(BUILD)/mutation/mutmut" python tests/tools/mutation.py "$(BUILD)/mutation" $(FILES)
-
 bench: installed  ## measure one user and whole accounts, against doing it by hand; takes an hour
 	@$(RUN) python tests/bench/noop.py
 	@$(RUN) python tests/bench/creations.py
@@ -131,11 +126,6 @@ $(VENV)/developer: tests/requirements.txt tests/requirements-pytest.txt $(wildca
 		docs/site/requirements.txt $(VENV)/user
 	@echo "Installing into .venv: $<"
 	@$(PIP_INSTALL) -r tests/requirements.txt
-	@touch "$@"
-
-# Just these: what else mutmut asks for is for its own runner.
-$(BUILD)/mutation/mutmut: tests/requirements-mutation.txt $(VENV)/developer
-	@$(PIP_INSTALL) --no-deps --upgrade --target "$@" -r $<
 	@touch "$@"
 
 # A home folder inside the clone, which still knows where pip is told to find packages.
