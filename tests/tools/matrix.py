@@ -5,8 +5,8 @@
 
 usage: matrix.py [PAIR...], a PAIR being written like 2.17-3.11; without any, all of them
 
-The first and the last pair run all tests, and the targets once more with modules run by the oldest Python and the oldest
-requests that are supported there. The others run what goes through Ansible.
+The first and the last pair run all tests, and the targets once more with modules run by the oldest Python, requests and psycopg
+that are supported there. The others run what goes through Ansible.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PAIRS = {
 }
 KNOWN = [f"{core}-{python}" for core, pythons in PAIRS.items() for python in pythons]
 # What runs the modules need, at the oldest.
-TARGET_PYTHON, TARGET_REQUESTS = "3.9", "2.27.0"
+TARGET_PYTHON, TARGET = "3.9", ["requests==2.27.0", "psycopg[binary]==3.2.0"]
 
 ALL = ["tests/unit", "tests/integration"]
 TARGETS = "tests/integration/test_targets.py"
@@ -86,7 +86,7 @@ def run_pair(pair: str) -> str:
         return test(folder, folder, *THROUGH_ANSIBLE)
     result = test(folder, folder, *ALL)
     target = stage.BUILD / "matrix" / f"target-{TARGET_PYTHON}"
-    problem = install(TARGET_PYTHON, target, f"requests=={TARGET_REQUESTS}")
+    problem = install(TARGET_PYTHON, target, *TARGET)
     if problem:
         return f"{result}, modules on {TARGET_PYTHON}: could not be installed ({problem})"
     return f"{result}, modules on {TARGET_PYTHON}: {test(folder, target, TARGETS)}"

@@ -92,9 +92,11 @@ def test_the_readme_says_what_the_modules_need(monkeypatch: pytest.MonkeyPatch) 
     python = load("tests/config.yml")["modules"]["python_requires"]
     assert f"Python {python.removeprefix('>=')} or newer, `{needed[0]}`" in README
     matrix = importlib.import_module("matrix")
-    tried = (matrix.TARGET_PYTHON, matrix.TARGET_REQUESTS)
-    assert tried == (python.removeprefix(">="), needed[0].removeprefix("requests>="))
-    assert "Python {} and requests {}".format(*tried) in README
+    requests, psycopg = (requirement.partition("==")[2] for requirement in matrix.TARGET)
+    assert (matrix.TARGET_PYTHON, requests) == (python.removeprefix(">="), needed[0].removeprefix("requests>="))
+    assert f"Python {matrix.TARGET_PYTHON}, requests {requests} and psycopg {psycopg}" in README
+    guide = (ROOT / "docs" / "bindings-in-postgresql.md").read_text(encoding="utf-8")
+    assert f"'psycopg[binary]>={psycopg.removesuffix('.0')}'" in guide
     assert f"'{needed[0]}'" in README
 
 
