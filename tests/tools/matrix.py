@@ -31,7 +31,7 @@ PAIRS = {
 }
 KNOWN = [f"{core}-{python}" for core, pythons in PAIRS.items() for python in pythons]
 # What runs the modules need, at the oldest.
-TARGET_PYTHON, TARGET = "3.9", ["requests==2.27.0", "psycopg[binary]==3.2.0"]
+TARGET_PYTHON, TARGET = "3.9", ["requests==2.27.0", "psycopg[binary]==3.2.1"]
 
 ALL = ["tests/unit", "tests/integration"]
 TARGETS = "tests/integration/test_targets.py"

@@ -96,7 +96,7 @@ def test_the_readme_says_what_the_modules_need(monkeypatch: pytest.MonkeyPatch) 
     assert (matrix.TARGET_PYTHON, requests) == (python.removeprefix(">="), needed[0].removeprefix("requests>="))
     assert f"Python {matrix.TARGET_PYTHON}, requests {requests} and psycopg {psycopg}" in README
     guide = (ROOT / "docs" / "bindings-in-postgresql.md").read_text(encoding="utf-8")
-    assert f"'psycopg[binary]>={psycopg.removesuffix('.0')}'" in guide
+    assert f"'psycopg[binary]>={psycopg.rpartition('.')[0]}'" in guide
     assert f"'{needed[0]}'" in README
 
 
