@@ -13,9 +13,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _model,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _model
 
 # The kinds of the sources. Others may come, and count as a general error.
 KINDS = ("ValidationError", "AuthenticationError", "GeneralError", "Invalid_Key", "Invalid Request")

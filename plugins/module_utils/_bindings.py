@@ -17,12 +17,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _document,
-    _errors,
-    _model,
-    _stores,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _document, _errors, _model, _stores
 
 # For how many seconds it is tried to write down whom SendClean has made.
 _LATE = 60.0

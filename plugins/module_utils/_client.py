@@ -16,13 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _alarm,
-    _answers,
-    _errors,
-    _model,
-    _options,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _alarm, _answers, _errors, _model, _options
 
 REQUESTS_IMPORT_ERROR: str | None
 try:

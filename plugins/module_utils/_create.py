@@ -9,13 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _bindings,
-    _client,
-    _errors,
-    _lag,
-    _model,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _client, _errors, _lag, _model
 
 # Returns the name of the user that a creation has made, None where a listing does not show it. Raises RefusedError where it
 # cannot be told who that is.

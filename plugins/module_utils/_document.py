@@ -14,11 +14,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _errors,
-    _model,
-    _stores,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _errors, _model, _stores
 
 # The newest that this version knows. What is written has version 2 only where it has standbys, which older versions would take
 # for nobody's users.

@@ -10,11 +10,7 @@ import contextlib
 import hashlib
 import json
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _errors,
-    _files,
-    _stores,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _errors, _files, _stores
 
 
 class FileStore(_stores.Store):

@@ -15,10 +15,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _disk,
-    _errors,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _disk, _errors
 
 # For how many seconds a waiter sees nothing change before it gives up, and how often it looks: many may wait at once.
 LOCK_TIMEOUT = 600.0

@@ -9,10 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _client,
-    _model,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _client, _model
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
 VERIFY_SECONDS = 10.0

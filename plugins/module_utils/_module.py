@@ -16,12 +16,7 @@ from typing import Any, Optional
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_list, check_type_path
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _bindings,
-    _client,
-    _errors,
-    _options,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _client, _errors, _options
 
 # With an exponent, but not as Python writes numbers in its source. So few digits that Python converts them always.
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,99}\s*", re.ASCII)

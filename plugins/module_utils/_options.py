@@ -17,10 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _errors,
-    _model,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _errors, _model
 
 # Beyond these, clocks and timers of Python overflow; nobody waits for eleven days, or makes that many calls.
 _MOST_SECONDS = 10**6

@@ -11,11 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _errors,
-    _model,
-    _options,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _errors, _model, _options
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _alarm,
-    _errors,
-    _files,
-    _sql,
-    _stores,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _alarm, _errors, _files, _sql, _stores
 
 PSYCOPG_IMPORT_ERROR: str | None
 try:

@@ -16,11 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _errors,
-    _model,
-    _planner,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _errors, _model, _planner
 
 # So many names are told.
 _SHOWN = 20

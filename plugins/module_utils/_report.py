@@ -10,11 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _apply,
-    _errors,
-    _lag,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _apply, _errors, _lag
 
 ACTIONS = ("failed", "created", "adopted", "renamed", "disabled", "enabled", "updated", "unchanged")
 

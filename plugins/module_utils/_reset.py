@@ -11,14 +11,7 @@ import datetime
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _bindings,
-    _client,
-    _errors,
-    _lag,
-    _model,
-    _planner,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _client, _errors, _lag, _model, _planner
 
 
 def reset_password(

@@ -186,13 +186,7 @@ error:
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _bindings,
-    _client,
-    _module,
-    _options,
-    _rebind,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _client, _module, _options, _rebind
 
 
 def work(params: Mapping[str, Any], client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> dict[str, Any]:

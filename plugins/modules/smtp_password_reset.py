@@ -118,14 +118,7 @@ error:
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _bindings,
-    _client,
-    _errors,
-    _module,
-    _options,
-    _reset,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _client, _errors, _module, _options, _reset
 
 
 def reset(params: Mapping[str, Any], client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> dict[str, Any]:

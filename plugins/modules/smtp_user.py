@@ -230,14 +230,7 @@ error:
 """
 
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _apply,
-    _bindings,
-    _client,
-    _module,
-    _options,
-    _report,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _apply, _bindings, _client, _module, _options, _report
 
 
 def manage(params: _module.Options, client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> _module.Result:

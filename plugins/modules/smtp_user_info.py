@@ -149,14 +149,7 @@ error:
 """
 
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _bindings,
-    _client,
-    _lag,
-    _model,
-    _module,
-    _planner,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _client, _lag, _model, _module, _planner
 
 
 def inform(params: _module.Options, client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> _module.Result:

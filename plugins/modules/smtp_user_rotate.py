@@ -142,13 +142,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ansible_collections.sendclean.email.plugins.module_utils import (
-    _bindings,
-    _client,
-    _module,
-    _options,
-    _rotate,
-)
+from ansible_collections.sendclean.email.plugins.module_utils import _bindings, _client, _module, _options, _rotate
 
 
 def work(params: Mapping[str, Any], client: _client.Client, record: _bindings.Record | None, check_mode: bool) -> dict[str, Any]:
