@@ -20,6 +20,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._control_node impo
 from ansible_collections.sendclean.email.plugins.plugin_utils._drift import drift_of, table_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import overview, row_of, rows
 from ansible_collections.sendclean.email.plugins.plugin_utils._page import report
+from ansible_collections.sendclean.email.plugins.plugin_utils._text_file import write
 
 # Where the step "page" is registered.
 _REGISTERED = "__smtp_users_page"
@@ -39,9 +40,11 @@ def write_report(
     path = values.get("report_path")
     written: dict[str, Any] = {"failed": True, "msg": problems} if problems else {}
     if path and not problems:
-        text = report(path, result, node.check_mode, host, {**told, "kept": kept})
-        # Of a dry run, too: it is no part of the account.
-        written = _write(node, path, text)
+        try:
+            # Of a dry run, too: it is no part of the account.
+            write("smtp_users_report_path", path, report(path, result, node.check_mode, host, {**told, "kept": kept}))
+        except OptionError as error:
+            written = {"failed": True, "msg": str(error)}
     row = row_of(host, result, node.check_mode, kept, None if written.get("failed") else path)
     return {**written, "changed": False, "row": row, "overview_path": values.get("overview_path"), "play": node.play}
 
@@ -80,8 +83,8 @@ def write_overview(node: ControlNode) -> dict[str, Any]:
     """Write the overview of all accounts of the play; one for each path, where they have several."""
     known = _known(node)
     limit = node.variables.get("ansible_limit")
-    result: dict[str, Any] = {"skipped": True}
-    for path in sorted({account["overview_path"] for account in known.values()} - {None}):
+    paths = sorted({account["overview_path"] for account in known.values()} - {None})
+    for path in paths:
         # Who was not reached could belong to each of them.
         accounts = [
             host
@@ -89,10 +92,8 @@ def write_overview(node: ControlNode) -> dict[str, Any]:
             if host not in known or known[host]["overview_path"] in (None, path)
         ]
         found = rows(accounts, {host: account["row"] for host, account in known.items()})
-        result = _write(node, path, overview(path, found, node.check_mode, None if limit is None else str(limit)))
-        if result.get("failed"):
-            return result
-    return {**result, "changed": False}
+        write("smtp_users_overview_path", path, overview(path, found, node.check_mode, None if limit is None else str(limit)))
+    return {"changed": False} if paths else {"skipped": True}
 
 
 def clear(node: ControlNode, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,8 +113,3 @@ def _known(node: ControlNode) -> dict[str, Mapping[str, Any]]:
     hosts = node.variables.get("hostvars", {})
     found = {host: hosts[host].get(_REGISTERED) for host in node.variables.get("ansible_play_hosts_all", ()) if host in hosts}
     return {host: account for host, account in found.items() if account and account.get("play") == node.play}
-
-
-def _write(node: ControlNode, path: str, text: str) -> dict[str, Any]:
-    arguments = {"content": text, "dest": path, "mode": "0644"}
-    return node.run("ansible.builtin.copy", arguments, check_mode=False, diff=False)

@@ -36,6 +36,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import (
     without_formers,
 )
 from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import strangers as nobodys_users
+from ansible_collections.sendclean.email.plugins.plugin_utils._text_file import write
 from ansible_collections.sendclean.email.plugins.plugin_utils._users_file import users_file
 from ansible_collections.sendclean.email.plugins.plugin_utils._variables import (
     host_of,
@@ -122,8 +123,11 @@ def export(node: ControlNode) -> dict[str, Any]:
             dest,
             "is there and says something else than the account. Move it away, or set smtp_users_export_overwrite to true",
         )
-    mode = {"mode": "0644"} if before is None else {}
-    return node.run("ansible.builtin.copy", {"content": text, "dest": dest, **mode})
+    if before == text.encode():
+        return {"changed": False, "dest": dest}
+    write("smtp_users_export_path", dest, text, keep_rights=True, dry=node.check_mode)
+    shown = "" if before is None else before.decode(errors="replace")
+    return {"changed": True, "dest": dest, "diff": {"before": shown, "after": text, "before_header": dest, "after_header": dest}}
 
 
 def recover(node: ControlNode) -> dict[str, Any]:

@@ -33,6 +33,8 @@ CONSUMERS_FILES = {"sasl_passwd", "application.env", "billing.env", "loaded.json
 
 # What tests/conftest.py or the Makefile has set up. All other settings of the caller's would change what is tested.
 KEPT_SETTINGS = ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_HOME", "ANSIBLE_PYTHON_INTERPRETER")
+# Where sitecustomize.py lies.
+COMPILED = str(Path(__file__).parent / "compiled")
 # Where each account has its own in the inventory.
 NO_CREDENTIALS = {"SENDCLEAN_OWNER_ID": None, "SENDCLEAN_TOKEN": None}
 
@@ -203,8 +205,7 @@ def new_project(folder: Path, service: Service, server: RunningServer) -> Projec
         # All that a run leaves lies in the project, where it is searched for secrets.
         ANSIBLE_LOCAL_TEMP=str(folder / "home" / "local"),
         ANSIBLE_REMOTE_TEMP=str(folder / "home" / "remote"),
-        # Where sitecustomize.py lies.
-        PYTHONPATH=str(Path(__file__).parent / "compiled"),
+        PYTHONPATH=COMPILED,
         SENDCLEAN_API_URL=server.base_url,
         SENDCLEAN_OWNER_ID=OWNER_ID,
         SENDCLEAN_TOKEN=TOKEN,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from integration.project import COMPILED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +26,7 @@ def start(tmp_path: Path, **environment: str) -> subprocess.Popen[str]:
     (tmp_path / "home").mkdir()
     return subprocess.Popen(
         [sys.executable, str(ROOT / "tests" / "tools" / "demo.py")],
-        env={**os.environ, "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path), **environment},
+        env={**os.environ, "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path), "PYTHONPATH": COMPILED, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         # All that the demo starts inherits this: that it is read to its end means that nothing is left running.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import runpy
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ PROGRAM = Path(__file__).resolve().parents[1] / "integration" / "compiled" / "si
 def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The program's own compile(), with a folder of its own. In this process it is not in force."""
     monkeypatch.setattr(builtins, "compile", compile)
+    monkeypatch.setattr(gc, "set_threshold", lambda number: None)
     found = runpy.run_path(str(PROGRAM))["compile_once"]
     monkeypatch.undo()
     found.__globals__["FOLDER"] = str(tmp_path / "kept")

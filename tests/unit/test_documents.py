@@ -173,6 +173,7 @@ def test_the_action_of_a_module_imports_no_client() -> None:
                 "_progress",
                 "_role",
                 "_steps",
+                "_text_file",
                 "_variables",
             }
             | {"_watch", "lookup"},

@@ -259,10 +259,8 @@ def test_an_account_is_compared_with_its_list_by_a_dry_run(step: Step, connectio
     ]
     assert (result["row"]["account"], result["row"]["state"], result["row"]["created"]) == ("production", "to_change", 1)
     place = tmp_path / "drift.json"
-    result, calls = step(
-        "drift", {**answers, "copy": {"changed": True}}, list=[], report_path=str(place), overview_path=f"{place}l.md"
-    )
-    assert calls[-1][1]["dest"] == str(place) and json.loads(calls[-1][1]["content"])
+    result, _calls = step("drift", answers, list=[], report_path=str(place), overview_path=f"{place}l.md")
+    assert json.loads(place.read_text(encoding="utf-8"))["state"] == "in_order"
     assert (result["row"]["page"], result["overview_path"]) == (str(place), f"{place}l.md")
 
 
@@ -276,9 +274,8 @@ def test_what_cannot_be_compared_has_drifted(step: Step, tmp_path: Path) -> None
     result, _calls = step("drift", {"smtp_users": IN_ORDER, "smtp_credentials": FAILED}, list=[], credentials_file="/srv/c.yml")
     assert (result["problems"], result["row"]["state"]) == (["no answer"], "failed")
     # A report that cannot be written is one problem more.
-    place = f"{tmp_path}/drift.md"
-    result, _calls = step("drift", {"smtp_users": DRIFTED, "copy": FAILED}, list=[], report_path=place)
-    assert (len(result["problems"]), result["problems"][1]) == (2, "no answer")
+    result, _calls = step("drift", {"smtp_users": DRIFTED}, list=[], report_path=f"{tmp_path}/nowhere/drift.md")
+    assert (len(result["problems"]), result["problems"][1].partition(":")[0]) == (2, "smtp_users_report_path cannot be written")
 
 
 def test_the_accounts_that_were_compared_are_shown_and_those_that_have_drifted_fail(step: Step, shown: list[str]) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting
 from ansible_collections.sendclean.email.plugins.plugin_utils._overview import row_of
 from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.pages import ACTIONS
 from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import FAILED, Step
@@ -24,11 +22,9 @@ def test_a_page_is_written_where_there_is_something_to_tell(step: Step, tmp_path
     place = tmp_path / "plan.html"
     assert step("page", report_path=str(place))[0]["skipped"]
     assert step("page", result=FAILED)[0]["skipped"]
-    result, ((module, options),) = step(
-        "page", {"copy": {"changed": True}}, result={**FAILED, "msg": ["<wrong>"]}, report_path=str(place), list="{{ nowhere }}"
-    )
-    assert (module, options["dest"], result["changed"]) == ("copy", str(place), False)
-    assert "&lt;wrong&gt;" in options["content"]
+    result, calls = step("page", result={**FAILED, "msg": ["<wrong>"]}, report_path=str(place), list="{{ nowhere }}")
+    assert (result["changed"], calls) == (False, [])
+    assert "&lt;wrong&gt;" in place.read_text(encoding="utf-8")
 
 
 def test_a_page_tells_of_the_variables_what_makes_sense(step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,13 +42,10 @@ def test_a_page_tells_of_the_variables_what_makes_sense(step: Step, tmp_path: Pa
         ({"list": "{{ nowhere }}", "owner_id": 4711}, "4711", False),
         ({"list": []}, "4712", False),
     ):
-        given = {"result": done, "report_path": f"{tmp_path}/plan.md", **variables}
-        _result, ((_module, options),) = step("page", {"copy": {"changed": True}}, **given)
-        assert f"| Owner ID | `{owner_id}` |" in options["content"]
-        assert ("− disabled |" in options["content"], "− disabled, not in the list" in options["content"]) == (
-            is_listed,
-            not is_listed,
-        )
+        step("page", **{"result": done, "report_path": f"{tmp_path}/plan.md", **variables})
+        text = (tmp_path / "plan.md").read_text(encoding="utf-8")
+        assert f"| Owner ID | `{owner_id}` |" in text
+        assert ("− disabled |" in text, "− disabled, not in the list" in text) == (is_listed, not is_listed)
 
 
 def test_the_page_of_an_earlier_run_is_taken_away(step: Step, tmp_path: Path) -> None:
@@ -76,70 +69,91 @@ def test_what_cannot_be_taken_away_is_told(step: Step, tmp_path: Path) -> None:
 
 
 def test_the_row_of_an_account_is_there_whatever_becomes_of_its_report(step: Step, tmp_path: Path) -> None:
-    place, all_accounts = f"{tmp_path}/plan.md", f"{tmp_path}/all.json"
+    place, nowhere, all_accounts = f"{tmp_path}/plan.md", f"{tmp_path}/nowhere/plan.md", f"{tmp_path}/all.json"
     done = {"changed": False, "smtp_users": [], "summary": NO_ACTION}
-    cases: list[tuple[dict[str, Any], Any, str | None, str]] = [
-        ({"report_path": place}, {"changed": True}, place, "in_order"),
-        ({"report_path": place}, FAILED, None, "in_order"),
-        ({}, {"changed": True}, None, "in_order"),
-        ({"result": FAILED}, {"changed": True}, None, "failed"),
-        ({"report_path": "plan.md"}, {"changed": True}, None, "in_order"),
-        ({"credentials_result": FAILED}, {"changed": True}, None, "failed"),
+    cases: list[tuple[dict[str, Any], str, str | None, str]] = [
+        ({"report_path": place}, "", place, "in_order"),
+        (
+            {"report_path": nowhere},
+            f"smtp_users_report_path cannot be written: No such file or directory: {nowhere}",
+            None,
+            "in_order",
+        ),
+        ({}, "", None, "in_order"),
+        ({"result": FAILED}, "", None, "failed"),
+        ({"report_path": "plan.md"}, "smtp_users_report_path must be an absolute path, not plan.md", None, "in_order"),
+        ({"credentials_result": FAILED}, "", None, "failed"),
     ]
-    for variables, copied, page, state in cases:
-        given = {"result": done, "overview_path": all_accounts, **variables}
-        result, calls = step("page", {"copy": copied}, **given)
+    for variables, problem, page, state in cases:
+        result, _calls = step("page", **{"result": done, "overview_path": all_accounts, **variables})
         assert (result["row"]["page"], result["row"]["state"]) == (page, state)
         assert result["overview_path"] == all_accounts
-        assert result.get("failed", False) == (copied is FAILED or variables.get("report_path") == "plan.md")
-        assert len(calls) == ("report_path" in variables and variables["report_path"] == place)
+        assert (result.get("failed", False), problem in str(result.get("msg", ""))) == (bool(problem), True)
+        assert (tmp_path / "plan.md").exists() == (page is not None)
+        (tmp_path / "plan.md").unlink(missing_ok=True)
     wrong, _calls = step("page", result=FAILED, overview_path="all.json")
     assert (wrong["failed"], wrong["overview_path"], wrong["row"]["why"]) == (True, None, "no answer")
 
 
-def known(host: str, path: str | None = "/srv/all.json", **row: Any) -> dict[str, Any]:
+def known(host: str, path: str | None, **row: Any) -> dict[str, Any]:
     """What a host has registered."""
     return {"__smtp_users_page": {"row": row_of(host, FAILED, True) | row, "overview_path": path, "play": ""}}
 
 
-def overviews(step: Step, hosts: dict[str, Any], **variables: Any) -> dict[str, list[str]]:
-    """Return whom each overview has that is written."""
-    everyone = {"hostvars": hosts, "ansible_play_hosts_all": [*hosts, "unheard_of"], **variables}
-    _result, calls = step("overview", {"copy": {"changed": True}}, check=True, raw=everyone)
-    found = [(options["dest"], json.loads(options["content"])) for _module, options in calls]
-    return {dest: [account["account"] for account in content["accounts"]] for dest, content in found}
+def overviews(step: Step, folder: Path, hosts: dict[str, Any]) -> dict[str, list[str]]:
+    """Return whom each overview has that is written into a folder."""
+    everyone = {"hostvars": hosts, "ansible_play_hosts_all": [*hosts, "unheard_of"]}
+    result, calls = step("overview", check=True, raw=everyone)
+    found = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in folder.iterdir()}
+    assert (result, calls) == ({"changed": False} if found else {"skipped": True}, [])
+    for name in found:
+        (folder / name).unlink()
+    return {name: [account["account"] for account in content["accounts"]] for name, content in found.items()}
 
 
-def test_the_overview_has_all_accounts_of_the_play(step: Step) -> None:
-    assert overviews(step, {"b": known("b"), "a": known("a"), "c": {}}) == {"/srv/all.json": ["a", "b", "c", "unheard_of"]}
+def test_the_overview_has_all_accounts_of_the_play(step: Step, tmp_path: Path) -> None:
+    place = f"{tmp_path}/all.json"
+    everybody = {"b": known("b", place), "a": known("a", place), "c": {}}
+    assert overviews(step, tmp_path, everybody) == {"all.json": ["a", "b", "c", "unheard_of"]}
     # What another play has registered is not of this one.
-    stale = {"__smtp_users_page": {**known("a")["__smtp_users_page"], "play": "another"}}
-    assert overviews(step, {"a": stale, "b": known("b", state="in_order")}) == {"/srv/all.json": ["a", "unheard_of", "b"]}
-    two = {"a": known("a", "/srv/a.json"), "b": known("b", "/srv/b.json"), "c": known("c", None)}
-    assert overviews(step, two) == {"/srv/a.json": ["a", "c", "unheard_of"], "/srv/b.json": ["b", "c", "unheard_of"]}
-    assert overviews(step, {"a": known("a", None), "b": {}}) == {}
+    stale = {"__smtp_users_page": {**known("a", place)["__smtp_users_page"], "play": "another"}}
+    found = overviews(step, tmp_path, {"a": stale, "b": known("b", place, state="in_order")})
+    assert found == {"all.json": ["a", "unheard_of", "b"]}
+    two = {"a": known("a", f"{tmp_path}/a.json"), "b": known("b", f"{tmp_path}/b.json"), "c": known("c", None)}
+    assert overviews(step, tmp_path, two) == {"a.json": ["a", "c", "unheard_of"], "b.json": ["b", "c", "unheard_of"]}
+    assert overviews(step, tmp_path, {"a": known("a", None), "b": {}}) == {}
 
 
-def test_an_overview_that_cannot_be_written_fails(step: Step) -> None:
-    variables = {"hostvars": {"a": known("a")}, "ansible_play_hosts_all": ["a"], "ansible_limit": "a"}
-    result, ((_module, options),) = step("overview", {"copy": FAILED}, raw=variables)
-    assert (result["failed"], result["msg"]) == (True, "no answer")
-    assert json.loads(options["content"])["limit"] == "a"
+def test_an_overview_says_what_the_run_was_limited_to_and_one_that_cannot_be_written_fails(step: Step, tmp_path: Path) -> None:
+    place = tmp_path / "all.json"
+    variables = {"hostvars": {"a": known("a", str(place))}, "ansible_play_hosts_all": ["a"], "ansible_limit": "a"}
+    step("overview", raw=variables)
+    assert json.loads(place.read_text(encoding="utf-8"))["limit"] == "a"
+    place.unlink()
+    place.mkdir()
+    result, _calls = step("overview", raw=variables)
+    assert (result["failed"], result["msg"]) == (True, f"smtp_users_overview_path cannot be written: Is a directory: {place}")
+    assert list(tmp_path.iterdir()) == [place]
 
 
 def test_a_later_batch_leaves_the_overview_of_earlier_ones(step: Step, tmp_path: Path) -> None:
     place = tmp_path / "all.md"
     place.touch()
-    before = {"hostvars": {"a": known("a")}, "ansible_play_hosts_all": ["a", "b"]}
+    before = {"hostvars": {"a": known("a", str(place))}, "ansible_play_hosts_all": ["a", "b"]}
     assert step("clear", overview_path=str(place), raw=before)[0]["skipped"]
     assert place.exists()
     assert step("clear", overview_path=str(place), raw={**before, "hostvars": {"a": {}}})[0] == {"changed": False}
     assert not place.exists()
 
 
-def test_a_report_is_written_also_by_a_dry_run_and_shows_no_difference() -> None:
-    calls: list[Any] = []
-    node: Any = SimpleNamespace(run=lambda name, arguments, **keywords: calls.append((name, arguments, keywords)))
-    _reporting._write(node, "/srv/p.md", "text")
-    arguments = {"content": "text", "dest": "/srv/p.md", "mode": "0644"}
-    assert calls == [("ansible.builtin.copy", arguments, {"check_mode": False, "diff": False})]
+def test_a_report_takes_the_place_of_an_older_one_as_a_whole_and_all_may_read_it(step: Step, tmp_path: Path) -> None:
+    """In a dry run, too. Who reads meanwhile has the old one; a name with which no text can be written does not matter."""
+    place = tmp_path / "plan.md"
+    place.write_text("old", encoding="utf-8")
+    place.chmod(0o600)
+    with place.open(encoding="utf-8") as reader:
+        step("page", check=True, result={**FAILED, "msg": "\ud800"}, report_path=str(place))
+        assert reader.read() == "old"
+    assert "\\ud800" in place.read_text(encoding="utf-8")
+    assert place.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [place]

@@ -132,17 +132,33 @@ def test_credentials_are_kept_where_there_is_a_file(step: Step) -> None:
 
 def test_an_account_is_exported_beside_the_inventory_once(step: Step, tmp_path: Path) -> None:
     account = {"smtp_user_info": {"smtp_users": [USER]}}
-    _result, (_listing, (module, options)) = step("export", account)
     place = tmp_path / "smtp_users.production.yml"
-    assert (module, options["dest"], options["mode"]) == ("copy", str(place), "0644")
-    place.write_text(options["content"], encoding="utf-8")
-    assert step("export", account)[1][1] == ("copy", {"content": options["content"], "dest": str(place)})
+    dry, calls = step("export", account, check=True)
+    assert ([name for name, _options in calls], [*tmp_path.iterdir()]) == (["smtp_user_info"], [])
+    result, _calls = step("export", account)
+    text = place.read_text(encoding="utf-8")
+    assert result == dry == {"changed": True, "dest": str(place), "diff": result["diff"]}
+    assert (result["diff"]["before"], result["diff"]["after"], place.stat().st_mode & 0o777) == ("", text, 0o644)
+    assert step("export", account)[0] == {"changed": False, "dest": str(place)}
     place.write_text("mine", encoding="utf-8")
-    result, calls = step("export", account)
-    assert "says something else than the account" in result["msg"] and len(calls) == 1
-    assert len(step("export", account, export_overwrite="yes")[1]) == 2
-    assert "smtp_users_export_path cannot be read" in step("export", account, export_path=str(tmp_path))[0]["msg"]
-    assert step("export", {"smtp_user_info": FAILED})[0]["msg"] == "no answer"
+    place.chmod(0o640)
+    assert "says something else than the account" in step("export", account)[0]["msg"]
+    for check, after in ((True, "mine"), (False, text)):
+        result, _calls = step("export", account, check=check, export_overwrite="yes")
+        assert (result["changed"], result["diff"]["before"], place.read_text(encoding="utf-8")) == (True, "mine", after)
+    assert (place.stat().st_mode & 0o777, [*tmp_path.iterdir()]) == (0o640, [place])
+
+
+def test_an_export_that_cannot_be_is_told_also_by_a_dry_run(step: Step, tmp_path: Path) -> None:
+    account = {"smtp_user_info": {"smtp_users": [USER]}}
+    nowhere = str(tmp_path / "nowhere" / "list.yml")
+    for check in (True, False):
+        assert (
+            "smtp_users_export_path cannot be read" in step("export", account, check=check, export_path=str(tmp_path))[0]["msg"]
+        )
+        message = step("export", account, check=check, export_path=nowhere)[0]["msg"]
+        assert message == f"smtp_users_export_path cannot be written: No such file or directory: {nowhere}"
+        assert step("export", {"smtp_user_info": FAILED}, check=check)[0]["msg"] == "no answer"
 
 
 ROTATE = {"credentials_file": "/srv/c.yml", "rotate_aliases": "billing"}
