@@ -44,11 +44,11 @@ test: check-python  ## run all tests: the parts below, then a summary
 # --- the parts of the tests -----------------------------------------------------------------------------------
 
 unit: setup  ## run the unit tests
-	@$(RUN) python -m pytest -q -n 3 --dist loadgroup tests/unit
+	@$(RUN) python -m pytest -q -n 2 --dist loadgroup tests/unit
 
-# A file's tests share what is costly to set up: one process runs them. Half of them wait for a service or for time to pass.
+# A file's tests share what is costly to set up: one process runs them. A third of their time they wait for time to pass.
 integration: setup  ## run the integration tests: real playbooks against the simulated service
-	@$(RUN) python -m pytest -q -n 4 --dist loadfile tests/integration
+	@$(RUN) python -m pytest -q -n 3 --dist loadfile tests/integration
 
 lint: setup  ## run ansible-lint, ruff and mypy
 	@failed=0; \

@@ -15,7 +15,6 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from integration.database import Database
 from integration.project import OWNER_ID, Project, Run, kill
 from integration.rotations import (
     ALIASES,
@@ -327,16 +326,3 @@ def test_an_account_with_former_users_is_exported_and_found_unchanged(account: P
         f"ansible-playbook -i inventory sendclean.email.recover -e smtp_users_recover_path={place}"
     ).succeeded()
     assert recovered.changed == 0
-
-
-def test_bindings_in_a_database_do_as_well(account: Project, service: Service, database: Database) -> None:
-    database.write(account.environment["SENDCLEAN_API_URL"], account.read_bindings())
-    with_hook(account, smtp_users_bindings_url=database.url)
-    account.write("broken/billing", "")
-    run = rotate(account, aliases=ALIASES, hours=0)
-    assert "smtp_users_rotate_deploy_tasks failed for billing" in run.output
-    (account.folder / "broken" / "billing").unlink()
-    rotate(account, max_age_days=1000, hours=0).succeeded()
-    assert sorted(deliveries(account)) == ["alerts", "billing", "shop"]
-    assert can_log_in(service, deployed(account)) == ALIASES
-    assert writes(service) == {"addSmtp": 3, "editSmtp": 3}
