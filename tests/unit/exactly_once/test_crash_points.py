@@ -142,6 +142,8 @@ def begin(account: Account, story: Story) -> None:
     account.service.reset()
     account.kept.empty()
     story.prepare(account)
+    # A run that has to wait for the lock of one before passes other points.
+    assert not account.kept.left_open()
     account.service.clear_log()
 
 

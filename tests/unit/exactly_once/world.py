@@ -183,22 +183,25 @@ class World(RuleBasedStateMachine):
             self.made_for = {name: alias if owner == old and name in comes else owner for name, owner in self.made_for.items()}
             self.made_for.update({bound[old]: alias} if bound[old] in self.made_for else {})
             self.adopted.add((alias, bound[old]))
+        begun = sorted(self.intents().keys() & asked.keys())
         for user in self.account.users():
             if user.smtp_user_name in before:
                 continue
-            # One that is not bound is the one whose creation was begun.
-            alias = bound_now.get(user.smtp_user_name) or alias or next(iter(self.intents().keys() & asked.keys()))
-            limits = (asked[alias]["total_limit"], asked[alias]["hourly_limit"])
+            # One that is not bound is the one whose creation was begun; of several that were, each has made one.
+            done = {owner for name, owner in self.made_for.items() if name not in bound_now}
+            left = [each for each in begun if each not in done] or begun
+            owner = bound_now.get(user.smtp_user_name) or alias or left[0]
+            limits = (asked[owner]["total_limit"], asked[owner]["hourly_limit"])
             assert any(was.get(key) for key in ("aliases", "intents", "known")) or not before, "made for a file that knows nobody"
             again = [
                 other.smtp_user_name
                 for other in before.values()
-                if self.made_for.get(other.smtp_user_name) == alias
-                and other.smtp_user_name != bound.get(alias)
+                if self.made_for.get(other.smtp_user_name) == owner
+                and other.smtp_user_name != bound.get(owner)
                 and (other.status, other.total_limit, other.hourly_limit) == ("Enable", *limits)
             ]
             assert not again, f"{user.smtp_user_name} is {again} once more"
-            self.made_for[user.smtp_user_name] = alias
+            self.made_for[user.smtp_user_name] = owner
         assert self.lossy or max(Counter(self.made_for.values()).values(), default=0) <= 2, "an alias has three users"
 
     def predict(self, module: str, options: Result) -> Result:
