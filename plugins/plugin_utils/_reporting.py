@@ -93,6 +93,7 @@ def write_overview(node: ControlNode) -> dict[str, Any]:
         ]
         found = rows(accounts, {host: account["row"] for host, account in known.items()})
         write("smtp_users_overview_path", path, overview(path, found, node.check_mode, None if limit is None else str(limit)))
+    _refuse_one_path_for_two(known)
     return {"changed": False} if paths else {"skipped": True}
 
 
@@ -106,6 +107,19 @@ def clear(node: ControlNode, values: Mapping[str, Any]) -> dict[str, Any]:
             option = next(_role.PREFIX + name for name in _PATHS if values.get(name) == path)
             raise OptionError(option, f"cannot be taken away: {error.strerror}: {path}") from None
     return {"changed": False} if paths else {"skipped": True}
+
+
+def _refuse_one_path_for_two(known: Mapping[str, Mapping[str, Any]]) -> None:
+    written: dict[str, list[str]] = {}
+    for host, account in sorted(known.items()):
+        written.setdefault(account["row"]["page"], []).append(host)
+    for path, hosts in written.items():
+        if path and len(hosts) > 1:
+            raise OptionError(
+                "smtp_users_report_path",
+                f"is the same for {', '.join(hosts)}, so that one report has replaced the other: {path}. "
+                "Put {{ inventory_hostname }} into it",
+            )
 
 
 def _known(node: ControlNode) -> dict[str, Mapping[str, Any]]:

@@ -202,6 +202,15 @@ def test_there_is_one_overview_for_each_path(project: Project) -> None:
     assert found == {"a": ["alright"], "b": ["refused", "lost"]}
 
 
+def test_two_accounts_that_share_a_report_are_told_and_the_overview_is_there(project: Project) -> None:
+    shared = "-e \"smtp_users_report_path='{{ inventory_dir }}/plan.html'\""
+    run = project.run(f"{ENFORCE} --check --limit alright,differs {shared}")
+    assert run.returncode == 2
+    assert "smtp_users_report_path is the same for alright, differs" in str(run.failures.values())
+    assert states(project) == {"differs": "to_change", "alright": "in_order"}
+    assert project.run(f"{ENFORCE} --check --limit differs {shared}").succeeded()
+
+
 # ---- in a browser ----------------------------------------------------------------------------------------------------
 
 COUNTS = ("failed", "created", "adopted", "renamed", "disabled", "enabled", "updated", "unchanged")

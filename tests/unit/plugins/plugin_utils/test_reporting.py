@@ -136,6 +136,22 @@ def test_an_overview_says_what_the_run_was_limited_to_and_one_that_cannot_be_wri
     assert list(tmp_path.iterdir()) == [place]
 
 
+def test_two_accounts_with_one_report_are_told(step: Step, tmp_path: Path) -> None:
+    """With and without an overview, which is written all the same."""
+    page, place = str(tmp_path / "plan.html"), tmp_path / "all.json"
+    for path in (None, str(place)):
+        hosts = {host: known(host, path, page=page) for host in ("b", "a")} | {host: known(host, path) for host in ("c", "d")}
+        result, _calls = step("overview", raw={"hostvars": hosts, "ansible_play_hosts_all": [*hosts]})
+        assert result["failed"]
+        assert result["msg"].startswith(
+            "smtp_users_report_path is the same for a, b, so that one report has replaced the other: "
+        )
+        assert place.exists() == (path is not None)
+    # Of another play, which may well write it anew.
+    hosts["a"]["__smtp_users_page"]["play"] = "another"
+    assert step("overview", raw={"hostvars": hosts, "ansible_play_hosts_all": [*hosts]})[0] == {"changed": False}
+
+
 def test_a_later_batch_leaves_the_overview_of_earlier_ones(step: Step, tmp_path: Path) -> None:
     place = tmp_path / "all.md"
     place.touch()
