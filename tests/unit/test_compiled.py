@@ -2,13 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the integration tests let all processes of Ansible do: compile each source once, and run no other code than its own."""
+"""What the integration tests let all processes of Ansible do: compile each source once, and run no other code than its own; and
+share the archives of modules.
+"""
 
 from __future__ import annotations
 
 import builtins
 import gc
 import runpy
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +22,18 @@ PROGRAM = Path(__file__).resolve().parents[1] / "integration" / "compiled" / "si
 
 
 @pytest.fixture
-def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The program's own compile(), with a folder of its own. In this process it is not in force."""
-    monkeypatch.setattr(builtins, "compile", compile)
-    monkeypatch.setattr(gc, "set_threshold", lambda number: None)
-    found = runpy.run_path(str(PROGRAM))["compile_once"]
-    monkeypatch.undo()
+def program(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The program's own names. In this process it is not in force."""
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "compile", compile)
+        patch.setattr(gc, "set_threshold", lambda number: None)
+        return runpy.run_path(str(PROGRAM))
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, program: dict[str, Any]) -> Any:
+    """The program's own compile(), with a folder of its own."""
+    found = program["compile_once"]
     found.__globals__["FOLDER"] = str(tmp_path / "kept")
     return found
 
@@ -56,3 +66,19 @@ def test_all_else_is_left_to_python(compiled: Any, tmp_path: Path, mode: str, op
     code = compiled("6 * 7", "<text>", mode, **options)
     assert eval(code) == (42 if mode == "eval" else None)
     assert not (tmp_path / "kept").exists()
+
+
+def test_runs_share_archives_of_the_installed_collection_and_nothing_else(
+    program: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = program["share_archives"]
+    share.__globals__["INSTALLED"] = str(tmp_path / "installed")
+    monkeypatch.setattr(tempfile, "mkdtemp", tempfile.mkdtemp)
+    share()
+    one, two = (Path(tempfile.mkdtemp(prefix=f"ansible-local-{number}", dir=str(tmp_path))) for number in (1, 2))
+    (one / "ansiballz_cache" / "module").touch()
+    assert [path.name for path in (two / "ansiballz_cache").iterdir()] == ["module"]
+    # As Ansible takes its folder away.
+    shutil.rmtree(one)
+    assert (two / "ansiballz_cache" / "module").resolve().is_relative_to(tmp_path / "installed")
+    assert not list(Path(tempfile.mkdtemp(prefix="else", dir=str(tmp_path))).iterdir())
