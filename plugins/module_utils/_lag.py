@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from ansible_collections.sendclean.email.plugins.module_utils import _client, _model
+from ansible_collections.sendclean.email.plugins.module_utils import _model
+
+if TYPE_CHECKING:
+    # Only by name: each run of the role needs the time, and few need requests.
+    from ansible_collections.sendclean.email.plugins.module_utils import _client
 
 # For how long a listing may lag behind a write before the write counts as not applied, in seconds.
 VERIFY_SECONDS = 10.0

@@ -18,7 +18,6 @@ from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, RoleError, SendCleanError
 from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting, _role, _rotating
-from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import examine, write_report
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import parse
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import findings_of
@@ -193,6 +192,9 @@ def acknowledge(node: ControlNode) -> dict[str, Any]:
 
 def doctor(node: ControlNode) -> dict[str, Any]:
     """Look at the account and its files, and write nothing. What is found is told by ``tell``, when the report is written."""
+    # It asks the account itself. The other steps leave that to modules, and do without requests, which takes long to import.
+    from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import examine
+
     facts = examine(node, host_of(node), functools.partial(looked_at, node))
     findings = findings_of(facts)
     return {
@@ -207,6 +209,8 @@ def doctor(node: ControlNode) -> dict[str, Any]:
 
 def report(node: ControlNode) -> dict[str, Any]:
     """Write what was found in all accounts of the play as one file. ``failure`` says why that could not be."""
+    from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import write_report
+
     try:
         path = node.given([_REPORT]).get(_REPORT)
         if path is None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -329,3 +330,11 @@ def test_an_inline_encrypted_value_is_its_text() -> None:
     action, _known = action_with({}, {})
     action._templar = SimpleNamespace(template=lambda value: value)
     assert ControlNode(action, {"smtp_users_token": Encrypted()}).given(["smtp_users_token"]) == {"smtp_users_token": "a token"}
+
+
+def test_to_import_the_steps_is_not_to_import_requests() -> None:
+    """Each run of the role would pay for it, though only the doctor asks an account without a module."""
+    steps = "ansible_collections.sendclean.email.plugins.plugin_utils._steps"
+    program = f"import sys; sys.path[:0] = {sys.path!r}; import {steps}; print('requests' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    assert run.stdout == "False\n"
