@@ -65,6 +65,9 @@ def enforce(node: ControlNode) -> dict[str, Any]:
 
 def keep(node: ControlNode) -> dict[str, Any]:
     """Keep the credentials in an encrypted file, if there is to be one."""
+    if node.variables.get("smtp_users_credentials_file", "") == "":
+        # Nothing is to be evaluated to know that.
+        return {"skipped": True}
     values, _options = main_of(node)
     if "credentials_file" not in values:
         return {"skipped": True}

@@ -54,7 +54,9 @@ def tried(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str,
 
 def looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[str, Any], list[str]]:
     """Return the variables that are given, and all that is wrong, also with the place of the bindings."""
-    given = node.given(_role.PREFIX + name for name in kinds)
+    names = (_role.PREFIX + name for name in kinds)
+    # The default of the path is evaluated with the places, and only there: it takes longer than all others.
+    given = node.given(name for name in names if name != _BINDINGS_PATH or not _is_default(node))
     problems = list(_places(node, given)) if "bindings_path" in kinds else []
     values, wrong = _role.converted(given, kinds)
     if "bindings_path" in values:
@@ -66,13 +68,11 @@ def looked_at(node: ControlNode, kinds: Mapping[str, _role.Kind]) -> tuple[dict[
 def _places(node: ControlNode, given: dict[str, Any]) -> Iterator[str]:
     """Leave in ``given`` one place of the bindings at most, and yield what is wrong with them."""
     has_url = _has_url(node)
-    # That of defaults/main.yml is nobody's choice: a database comes before it.
-    if _BINDINGS_PATH in given and node.variables[_BINDINGS_PATH] != f"{{{{ {_DEFAULT_PLACE} }}}}":
+    if _BINDINGS_PATH in given:
         if has_url:
             del given[_BINDINGS_PATH]
             yield f"{_BINDINGS_URL} and {_BINDINGS_PATH} exclude each other: give one of the two"
         return
-    given.pop(_BINDINGS_PATH, None)
     if has_url or os.environ.get("SENDCLEAN_BINDINGS_URL"):
         return
     default = node.given([_DEFAULT_PLACE]).get(_DEFAULT_PLACE)
@@ -80,6 +80,11 @@ def _places(node: ControlNode, given: dict[str, Any]) -> Iterator[str]:
         given[_BINDINGS_PATH] = default
     else:
         yield from _role.place_problems(None, host_of(node), [])
+
+
+def _is_default(node: ControlNode) -> bool:
+    """Say whether the path is that of defaults/main.yml, which is nobody's choice: a database comes before it."""
+    return bool(node.variables.get(_BINDINGS_PATH) == f"{{{{ {_DEFAULT_PLACE} }}}}")
 
 
 def _has_url(node: ControlNode) -> bool:

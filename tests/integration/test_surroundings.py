@@ -172,7 +172,8 @@ def test_a_loop_of_ones_own_reaches_each_account(project: Project, service: Serv
 def test_a_mistake_in_a_variable_is_an_error_of_every_entry_point(production: Project, service: Service) -> None:
     """Not the account of the environment, which is another one."""
     mistakes = {"key": "{{ tokens[inventory_hostname] }}", "name": "{{ nowhere }}", "filtered": "{{ nowhere | upper }}"}
-    production.write_hosts({host: {"smtp_users_token": mistake} for host, mistake in mistakes.items()})
+    file = {"smtp_users_credentials_file": "{{ inventory_dir }}/../credentials.yml"}
+    production.write_hosts({host: {"smtp_users_token": mistake, **file} for host, mistake in mistakes.items()})
     own_play(production, *entries(vars={"tokens": {}}), ignore_errors=True)
     run = production.run(f"{PLAY} {CHOICE}")
     assert service.log == []

@@ -49,7 +49,8 @@ def test_the_list_and_what_is_given_reach_the_module(step: Step, tmp_path: Path)
 @pytest.mark.parametrize("name", ["enforce", "keep"])
 def test_all_that_is_wrong_is_told_and_nothing_is_run(name: str, step: Step, tmp_path: Path) -> None:
     folder = {"ansible_inventory_sources": None}
-    result, calls = step(name, list=["billing", {"alias": 7}], token=5, report_path="plan.html", **folder)
+    given = {"list": ["billing", {"alias": 7}], "token": 5, "report_path": "plan.html"}
+    result, calls = step(name, credentials_file="/srv/credentials.yml", **given, **folder)
     assert calls == []
     assert [problem.split()[0] for problem in result["msg"]] == [
         "smtp_users_list[0]",
@@ -57,6 +58,8 @@ def test_all_that_is_wrong_is_told_and_nothing_is_run(name: str, step: Step, tmp
         "smtp_users_token",
         "smtp_users_report_path",
     ]
+    # Where nothing is to be kept, that was told by the step before.
+    assert step("keep", **given)[0] == step("keep", credentials_file="", **given)[0] == {"skipped": True}
 
 
 def test_an_empty_list_is_refused_with_a_purge(step: Step) -> None:
