@@ -42,7 +42,7 @@ def run_all(make: str, first: str, parts: Sequence[str]) -> list[tuple[str, floa
 
 def main(make: str, summary_file: str, *parts: str) -> int:
     """Run the parts and return the exit code."""
-    print(f"Running {', '.join(parts)}: about ten minutes. What a part prints is shown when it has ended.", flush=True)
+    print(f"Running {', '.join(parts)}: about a quarter of an hour. What a part prints is shown when it has ended.", flush=True)
     started = time.monotonic()
     rows = run_all(make, parts[0], parts[1:])
 

@@ -105,9 +105,7 @@ class Histories(World):
         assert not (refused and result and not result.get("failed")), "adopted what it must not"
         if alias in intents and self.account.aliases().get(alias) == name:
             # By somebody's word the creation has made this one; who was really made by it is nobody's.
-            made = {other for other, owner in self.made_for.items() if owner == alias and other != name}
-            self.by_hand |= made
-            self.made_for = {other: owner for other, owner in self.made_for.items() if other not in made}
+            self.give_up({other for other, owner in self.made_for.items() if owner == alias and other != name})
 
     @precondition(lambda self: self.known())
     @rule(pick=PICK, limits=LIMIT, state=st.sampled_from(["present", "absent"]), trouble=troubles("editSmtp"))
@@ -264,13 +262,6 @@ class Histories(World):
         alias, name = aliases[pick % len(aliases)]
         self.let_go(alias, name)
         assert not self.account.run("smtp_bindings", unbind=[alias]).get("failed")
-
-    def let_go(self, alias: str, name: str) -> None:
-        """Its user is nobody's from now on, and so is its standby, also one that may have been made."""
-        gone = {name, self.standbys().get(alias, name)}
-        gone |= {made for made, owner in self.made_for.items() if owner == alias and alias in self.intents()}
-        self.by_hand |= gone
-        self.made_for = {made: owner for made, owner in self.made_for.items() if made not in gone}
 
     @rule(alias=ALIAS, limits=LIMIT)
     def another_team(self, alias: str, limits: tuple[int, int]) -> None:

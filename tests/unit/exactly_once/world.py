@@ -84,6 +84,17 @@ class World(RuleBasedStateMachine):
         """Which user takes turns with that of an alias."""
         return {alias: standby["smtp_user_name"] for alias, standby in self.account.bindings().get("standbys", {}).items()}
 
+    def let_go(self, alias: str, name: str) -> None:
+        """Its user is nobody's from now on, and so is its standby, also one that may have been made."""
+        begun = alias in self.intents()
+        made = {other for other, owner in self.made_for.items() if owner == alias and begun}
+        self.give_up({name, self.standbys().get(alias, name), *made})
+
+    def give_up(self, names: set[str]) -> None:
+        """These users are nobody's from now on."""
+        self.by_hand |= names
+        self.made_for = {made: owner for made, owner in self.made_for.items() if made not in names}
+
     def let_pass(self, seconds: float) -> None:
         """Let time pass, for which a listing may lag."""
         self.clock.now += seconds
