@@ -47,6 +47,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._credentials impor
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import Facts, FileFacts
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import is_report, whole_report
 from ansible_collections.sendclean.email.plugins.plugin_utils._spelling import spelling
+from ansible_collections.sendclean.email.plugins.plugin_utils._text_file import write
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import choose, decrypt, secrets_of
 
 # Takes variables of the role with what they are, and returns their values and what is wrong with them. May raise RoleError.
@@ -248,9 +249,9 @@ def write_report(path: str, accounts: Sequence[Mapping[str, Any]], versions: Map
     """Write the report of a run where nothing is, or an older one. Raises OptionError."""
     file = Path(path)
     try:
-        if file.exists() and not is_report(file.read_text(encoding="utf-8", errors="replace")):
-            raise OptionError("sendclean_doctor_report", f"is there and is no report of the doctor: choose another place: {path}")
-        text = json.dumps(whole_report(accounts, versions), indent=2, sort_keys=True)
-        file.write_text(text + "\n", encoding="utf-8")
+        free = not file.exists() or is_report(file.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
-        raise OptionError("sendclean_doctor_report", f"cannot be written: {error.strerror}: {path}") from None
+        raise OptionError("sendclean_doctor_report", f"cannot be read: {error.strerror}: {path}") from None
+    if not free:
+        raise OptionError("sendclean_doctor_report", f"is there and is no report of the doctor: choose another place: {path}")
+    write("sendclean_doctor_report", path, json.dumps(whole_report(accounts, versions), indent=2, sort_keys=True) + "\n")
