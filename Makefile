@@ -20,7 +20,7 @@ RUN := env HOME="$(BUILD)/home" PATH="$(VENV)/bin:$(PATH)" ANSIBLE_HOME="$(BUILD
 # The same with the staged copy instead, for the tools that look at the sources.
 RUN_STAGED := cd "$(STAGED)" && $(RUN) ANSIBLE_COLLECTIONS_PATH="$(BUILD)"
 
-# Two at a time, the longest first.
+# Three at a time, the longest first.
 TESTS := integration sanity unit lint docs-lint importer changelog-lint
 .PHONY: help demo docs test $(TESTS) deliveries coverage test-matrix bench soak setup stage installed clean check-python
 # One folder for all: targets wait for each other, whatever -j says.

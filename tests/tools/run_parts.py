@@ -5,7 +5,7 @@
 
 usage: run_parts.py MAKE FILE PART...
 
-The first part sets things up: if it fails, the others can't run. Of these two run at a time, since some use one core only;
+The first part sets things up: if it fails, the others can't run. Of these three run at a time, since some use one core only;
 what a part prints is shown when it has ended. The summary is printed and kept in FILE.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-AT_A_TIME = 2
+AT_A_TIME = 3
 
 
 def run(make: str, part: str) -> tuple[str, float]:
