@@ -48,13 +48,18 @@ def replace_file(path: str, content: bytes | None) -> None:
             stream.flush()
             _do(os.fsync, _FSYNC_ADVICE, stream.fileno())
         if content is not None:
-            _do(os.replace, _RENAME_ADVICE, temporary, path)
+            rename(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
     if content is None:
         os.unlink(temporary)
+
+
+def rename(new: str, path: str) -> None:
+    """Put a file into the place of another one of its file system."""
+    _do(os.replace, _RENAME_ADVICE, new, path)
 
 
 def hindrances(path: str) -> Iterator[str]:

@@ -102,7 +102,8 @@ def clear(node: ControlNode, values: Mapping[str, Any]) -> dict[str, Any]:
     paths = [values[path] for path in _PATHS if path in values and not (path == "overview_path" and _known(node))]
     for path in paths:
         try:
-            Path(path).unlink(missing_ok=True)
+            # A link stays, as where the report is written.
+            Path(path).resolve().unlink(missing_ok=True)
         except OSError as error:
             option = next(_role.PREFIX + name for name in _PATHS if values.get(name) == path)
             raise OptionError(option, f"cannot be taken away: {error.strerror}: {path}") from None

@@ -16,20 +16,22 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import Opt
 def write(option: str, path: str, text: str, *, keep_rights: bool = False, dry: bool = False) -> None:
     """Replace a file as a whole: whoever reads it meanwhile, as a monitor does, has the old or the new one.
 
-    It gets the mode 0644, or with ``keep_rights`` the rights of the one that is there. ``dry``: only find out whether it could be
+    A symbolic link is written through: what it names gets replaced, not the link. The file gets the mode 0644, or with
+    ``keep_rights`` the rights of the one that is there. ``dry``: only find out whether it could be
     written. Raises OptionError, which names the option.
     """
+    target = os.path.realpath(path)
     try:
         # Beside it, since what lies on another file system cannot be moved to here.
-        with tempfile.TemporaryDirectory(dir=os.path.dirname(path), prefix=".") as folder:
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(target), prefix=".") as folder:
             new = os.path.join(folder, "new")
             # What is no Unicode comes from the account: a report tells it as it can.
             with open(new, "w", encoding="utf-8", errors="backslashreplace") as file:
                 os.fchmod(file.fileno(), 0o644)
                 if keep_rights:
-                    _disk.keep_rights(path, file.fileno())
+                    _disk.keep_rights(target, file.fileno())
                 file.write(text)
             if not dry:
-                os.replace(new, path)
+                _disk.rename(new, target)
     except OSError as error:
-        raise OptionError(option, f"cannot be written: {error.strerror}: {path}") from None
+        raise OptionError(option, f"cannot be written: {path}: {error.strerror}") from None

@@ -187,7 +187,8 @@ def test_the_suffix_is_refused_before_any_call(project: Project) -> None:
 
 
 def test_there_is_one_overview_for_each_path(project: Project) -> None:
-    """One that cannot be written fails the run, and hides none of the others."""
+    """One that cannot be written fails the run, and hides none of the others. One may be where a link leads to."""
+    (project.folder / "a.json").symlink_to("pages/a.json")
     paths = "{'differs': 'nowhere/c', 'alright': 'a'}"
     path = f"{{{{ inventory_dir }}}}/{{{{ {paths}[inventory_hostname] | default('b') }}}}.json"
     project.write(
@@ -200,6 +201,7 @@ def test_there_is_one_overview_for_each_path(project: Project) -> None:
         whole = json.loads((project.folder / f"{name}.json").read_text(encoding="utf-8"))
         found[name] = [account["account"] for account in whole["accounts"]]
     assert found == {"a": ["alright"], "b": ["refused", "lost"]}
+    assert (project.folder / "a.json").is_symlink()
 
 
 def test_two_accounts_that_share_a_report_are_told_and_the_overview_is_there(project: Project) -> None:

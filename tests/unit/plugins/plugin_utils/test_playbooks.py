@@ -227,7 +227,7 @@ def test_a_report_that_cannot_be_written_is_a_failure_that_others_tell(step: Ste
     for place, told in (
         (str(other), "sendclean_doctor_report is there and is no report of the doctor"),
         (7, "sendclean_doctor_report must be"),
-        (f"{tmp_path}/nowhere/report.json", "sendclean_doctor_report cannot be written: No such file or directory"),
+        (f"{tmp_path}/nowhere/r.json", f"sendclean_doctor_report cannot be written: {tmp_path}/nowhere/r.json: No such file"),
         (f"{tmp_path}/ansible_collections/an/other/r.json", f"sendclean_doctor_report is {tmp_path}"),
     ):
         result, _calls = step("report", raw={**play, "sendclean_doctor_report": place})

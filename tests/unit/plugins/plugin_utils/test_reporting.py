@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,34 @@ def test_the_page_of_an_earlier_run_is_taken_away(step: Step, tmp_path: Path) ->
         assert not place.exists()
 
 
+def test_a_link_to_a_report_stays_a_link(step: Step, tmp_path: Path) -> None:
+    place, link = tmp_path / "pages" / "plan.md", tmp_path / "plan.md"
+    place.parent.mkdir()
+    link.symlink_to("pages/plan.md")
+    for _time in range(2):
+        assert step("page", result=FAILED, report_path=str(link))[0]["row"]["page"] == str(link)
+        assert link.is_symlink() and "no answer" in place.read_text(encoding="utf-8")
+    for _time in range(2):
+        assert step("clear", report_path=str(link))[0]["changed"] is False
+        assert link.is_symlink() and not place.exists()
+
+
+def test_a_report_that_is_mounted_by_itself_is_told_what_to_do(
+    step: Step, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "plan.md"
+    place.write_text("an older one", encoding="utf-8")
+
+    def busy(*_paths: str) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr(os, "replace", busy)
+    told = step("page", result=FAILED, report_path=str(place))[0]
+    assert told["msg"].startswith(f"smtp_users_report_path cannot be written: {place}: {os.strerror(errno.EBUSY)}. ")
+    assert told["msg"].endswith("Mount its folder")
+    assert ([*tmp_path.iterdir()], place.read_text(encoding="utf-8")) == ([place], "an older one")
+
+
 def test_what_cannot_be_taken_away_is_told(step: Step, tmp_path: Path) -> None:
     (tmp_path / "folder.md").mkdir()
     result, _calls = step("clear", overview_path=f"{tmp_path}/folder.md")
@@ -75,7 +105,7 @@ def test_the_row_of_an_account_is_there_whatever_becomes_of_its_report(step: Ste
         ({"report_path": place}, "", place, "in_order"),
         (
             {"report_path": nowhere},
-            f"smtp_users_report_path cannot be written: No such file or directory: {nowhere}",
+            f"smtp_users_report_path cannot be written: {nowhere}: No such file or directory",
             None,
             "in_order",
         ),
@@ -132,7 +162,7 @@ def test_an_overview_says_what_the_run_was_limited_to_and_one_that_cannot_be_wri
     place.unlink()
     place.mkdir()
     result, _calls = step("overview", raw=variables)
-    assert (result["failed"], result["msg"]) == (True, f"smtp_users_overview_path cannot be written: Is a directory: {place}")
+    assert (result["failed"], result["msg"]) == (True, f"smtp_users_overview_path cannot be written: {place}: Is a directory")
     assert list(tmp_path.iterdir()) == [place]
 
 

@@ -161,7 +161,7 @@ def test_an_export_that_cannot_be_is_told_also_by_a_dry_run(step: Step, tmp_path
             "smtp_users_export_path cannot be read" in step("export", account, check=check, export_path=str(tmp_path))[0]["msg"]
         )
         message = step("export", account, check=check, export_path=nowhere)[0]["msg"]
-        assert message == f"smtp_users_export_path cannot be written: No such file or directory: {nowhere}"
+        assert message == f"smtp_users_export_path cannot be written: {nowhere}: No such file or directory"
         assert step("export", {"smtp_user_info": FAILED}, check=check)[0]["msg"] == "no answer"
 
 
