@@ -46,6 +46,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._control_node impo
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import compare, forgotten, parse, select
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import Facts, FileFacts
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import is_report, whole_report
+from ansible_collections.sendclean.email.plugins.plugin_utils._recovery import listed_aliases
 from ansible_collections.sendclean.email.plugins.plugin_utils._spelling import spelling
 from ansible_collections.sendclean.email.plugins.plugin_utils._text_file import write
 from ansible_collections.sendclean.email.plugins.plugin_utils._vault import choose, decrypt, secrets_of
@@ -131,6 +132,8 @@ def _list(checkup: Checkup) -> None:
         named = [user for user in options["users"] if isinstance(user.get("smtp_user_name"), str)]
         checkup.facts["named"] = frozenset(user["smtp_user_name"] for user in named)
         checkup.facts["adopted"] = frozenset(user["smtp_user_name"] for user in named if user.get("alias") is not None)
+        checkup.facts["listed"] = frozenset(listed_aliases(options["users"]))
+    checkup.facts["purges"] = checkup.values.get("purge") is True
 
 
 def _connection(checkup: Checkup) -> None:
@@ -140,7 +143,7 @@ def _connection(checkup: Checkup) -> None:
         return
     given = {name: checkup.values[name] for name in CONNECTION_OPTIONS if name in checkup.values}
     checkup.connection = connection_from(options_from(CONNECTION_OPTIONS, given, _role.PREFIX))
-    checkup.facts["base_url"] = checkup.connection.base_url
+    checkup.facts.update(base_url=checkup.connection.base_url, owner_id=checkup.connection.owner_id)
 
 
 def _bindings(checkup: Checkup) -> None:

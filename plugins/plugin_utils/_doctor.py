@@ -40,6 +40,7 @@ class Facts:
     problems: Sequence[str] = ()
     versions: Mapping[str, str | None] = field(default_factory=dict)
     base_url: str | None = None
+    owner_id: str | None = None
     seconds: float | None = None
     error: CallError | None = None
     answers: Sequence[Mapping[str, Any]] = ()
@@ -49,6 +50,9 @@ class Facts:
     named: frozenset[str] = frozenset()
     # Those of them who get an alias.
     adopted: frozenset[str] = frozenset()
+    # The aliases in the list, and whether who is not in it is disabled.
+    listed: frozenset[str] = frozenset()
+    purges: bool = False
     bindings_file: FileFacts | None = None
     bindings: Bindings | None = None
     credentials_file: FileFacts | None = None
@@ -108,6 +112,38 @@ def users_of(facts: Facts) -> Users | None:
         unclaimed=[name for name in status if status[name] == ENABLE and name not in explained and name not in bound],
         unlisted=sorted(alias for alias, name in bindings.aliases.items() if name not in listing),
         begun=begun,
+    )
+
+
+# ---- two hosts, one account ------------------------------------------------------------------------------------------
+
+
+def claim_of(facts: Facts) -> dict[str, Any] | None:
+    """Return which account a host has, and what it does there. None where that is not known."""
+    if not (facts.owner_id and facts.bindings_file):
+        return None
+    # By other bindings a host manages other users.
+    account = [facts.base_url, facts.owner_id, facts.bindings_file.path]
+    return {"account": account, "aliases": sorted(facts.listed), "purges": facts.purges}
+
+
+def rivals(host: str, claims: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:
+    """Say it if another host has the same account, and each run undoes there what the other one's has done."""
+    own = claims.get(host)
+    others = {other: claim for other, claim in claims.items() if own and claim and claim["account"] == own["account"]}
+    others.pop(host, None)
+    if not own or not others:
+        return
+    shared = {alias for claim in others.values() for alias in claim["aliases"]} & {*own["aliases"]}
+    if own["purges"] or any(claim["purges"] for claim in others.values()):
+        what = "with smtp_users_purge each run disables the users of the other"
+    elif shared:
+        what = f"both lists have {_names(sorted(shared))}, so that each run changes what the other has set"
+    else:
+        return
+    yield (
+        f"{_names(sorted([host, *others]))} have the same account: {what}. "
+        "Give one host both lists, or each host an smtp_users_owner_id of its own"
     )
 
 

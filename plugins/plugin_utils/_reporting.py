@@ -63,6 +63,11 @@ def drifted(node: ControlNode, host: str, written: Mapping[str, Any]) -> dict[st
     }
 
 
+def was_compared(variables: Mapping[str, Any]) -> bool:
+    """Say whether ``drifted`` has looked at the account of a host with these variables."""
+    return "problems" in (variables.get(_REGISTERED) or {})
+
+
 def table(node: ControlNode) -> dict[str, Any]:
     """Show the table of all accounts of the play, but for those of batches that are still to come."""
     known, batch = _known(node), node.variables["ansible_play_batch"]
@@ -127,4 +132,9 @@ def _known(node: ControlNode) -> dict[str, Mapping[str, Any]]:
     """Return what the step ``page`` has registered in this play, by host."""
     hosts = node.variables.get("hostvars", {})
     found = {host: hosts[host].get(_REGISTERED) for host in node.variables.get("ansible_play_hosts_all", ()) if host in hosts}
-    return {host: account for host, account in found.items() if account and account.get("play") == node.play}
+    # With run_once a host's result is registered for all.
+    return {
+        host: account
+        for host, account in found.items()
+        if account and account.get("play") == node.play and account["row"]["account"] == host
+    }

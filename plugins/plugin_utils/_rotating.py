@@ -185,7 +185,7 @@ def _done(run: _Run, choice: Choice) -> Result:
         "deliver": {} if node.check_mode or not run.hook else _to_deliver(run, updated, resets, switched),
         "hook": run.hook,
         # Later tasks act on it: a dry run has given nobody another password.
-        "ansible_facts": {"smtp_users_rotated": [] if node.check_mode else sorted(done.rotated)},
+        "rotated": [] if node.check_mode else sorted(done.rotated),
     }
 
 

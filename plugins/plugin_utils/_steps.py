@@ -20,7 +20,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import Opt
 from ansible_collections.sendclean.email.plugins.plugin_utils import _reporting, _role, _rotating
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import parse
-from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import findings_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import claim_of, findings_of, rivals
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import page_of as doctor_page
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import report_of, verdict_of
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import is_url, place_at
@@ -51,8 +51,6 @@ from ansible_collections.sendclean.email.plugins.plugin_utils._vault import decr
 _REPORT = "sendclean_doctor_report"
 _DOCTOR = "__smtp_users_doctor"
 _MOVE = ("sendclean_from", "sendclean_to")
-# What the playbook drift has found in the inventory.
-_ACCOUNTS = "__smtp_users_accounts"
 # Where a list is written if nobody says where.
 _BESIDE = "__smtp_users_beside"
 
@@ -207,6 +205,7 @@ def doctor(node: ControlNode) -> dict[str, Any]:
         "in_order": not any(finding.needs_a_hand for finding in findings),
         "versions": dict(facts.versions),
         "report": report_of(facts, findings),
+        "claim": claim_of(facts),
     }
 
 
@@ -245,10 +244,14 @@ def drift(node: ControlNode) -> dict[str, Any]:
 
 
 def anybody(node: ControlNode) -> dict[str, Any]:
-    """Refuse to look at no account at all: a run on a schedule would say for ever that all is in order."""
-    if not node.given([_ACCOUNTS])[_ACCOUNTS]:
+    """Refuse to have compared no account at all: a run on a schedule would say for ever that all is in order."""
+    hosts = node.variables["hostvars"]
+    # Afterwards: which hosts a play has is not known in another one, whose tasks see more variables than its hosts do.
+    if not any(_reporting.was_compared(hosts[host]) for host in node.variables["groups"]["all"]):
         raise OptionError(
-            "sendclean_hosts", "names no host of the inventory. Without it the group sendclean_accounts must have one"
+            "sendclean_hosts",
+            "names no host of the inventory. Without it the group sendclean_accounts must have one. "
+            "Give it with -e: a variable of the inventory does not reach a play's hosts",
         )
     return {"changed": False}
 
@@ -263,7 +266,9 @@ def judge(node: ControlNode) -> dict[str, Any]:
     """Fail where something needs a hand. The pages of all accounts are shown before, since failures take much room."""
     found, failure = node.variables[_DOCTOR], node.variables[f"{_DOCTOR}_report"].get("failure")
     problems = [] if found["in_order"] else [f"{found['verdict']}: the page above says what to do"]
-    refuse([*problems, *([failure] if failure else [])])
+    hosts = node.variables["hostvars"]
+    claims = {host: (hosts[host].get(_DOCTOR) or {}).get("claim") for host in node.variables["ansible_play_hosts_all"]}
+    refuse([*problems, *rivals(host_of(node), claims), *([failure] if failure else [])])
     return {"changed": False}
 
 

@@ -317,6 +317,19 @@ def test_a_first_run_on_an_empty_account(project: Project, service: Service) -> 
     assert any("sendclean_bindings.json is not there yet" in line for line in page(run))
 
 
+def test_two_hosts_that_manage_one_account_are_told(project: Project, service: Service) -> None:
+    """As after a copied block. No run fails, and each has something to change."""
+    limits = {"total_limit": 100, "hourly_limit": 10}
+    own = {"smtp_users_list": [{"alias": "news", **limits}]}
+    project.write_hosts({"production": {"smtp_users_list": [{"alias": "shop", **limits}]}, "copied": own})
+    assert consult(project, service).succeeded()
+    project.write_hosts({"production": own, "copied": own, "another": {"smtp_users_owner_id": "4712"}})
+    run = consult(project, service)
+    assert "copied, production have the same account: both lists have news" in str(run.failures["copied"])
+    assert "copied, production have the same account" in str(run.failures["production"])
+    assert "same account" not in str(run.failures["another"])
+
+
 def test_everything_is_missing(project: Project, service: Service) -> None:
     project.write_hosts({"production": {}})
     found = hands(consult(project, service, **NO_CREDENTIALS))

@@ -232,6 +232,15 @@ def test_no_account_at_all_is_a_failure(project: Project) -> None:
     assert "sendclean_hosts names no host of the inventory" in run.output
 
 
+def test_hosts_that_only_the_inventory_names_are_not_compared_and_that_is_a_failure(project: Project) -> None:
+    """Tasks see such a variable. The hosts of a play don't."""
+    hosts = {"vars": {"sendclean_hosts": "accounts"}, "children": {"accounts": {"hosts": {"production": {}}}}}
+    project.write("inventory/hosts.yml", yaml.safe_dump({"all": hosts}))
+    run = project.run("ansible-playbook -i inventory sendclean.email.drift")
+    assert run.returncode == 2
+    assert "Give it with -e" in run.output
+
+
 @pytest.mark.parametrize(
     "environment",
     [

@@ -203,6 +203,21 @@ def test_bad_choices_are_refused_before_anything_is_reset(project: Project, serv
     assert resets(service) == 0
 
 
+def test_who_was_rotated_is_a_variable_and_of_the_last_run_alone(project: Project, service: Service, kept: Path) -> None:
+    """Facts need not be variables, are kept for other runs, and stay where nothing else is said."""
+
+    def role(alias: str) -> dict[str, Any]:
+        include = {"name": "sendclean.email.smtp_users", "tasks_from": "rotate"}
+        return {"ansible.builtin.include_role": include, "vars": {"smtp_users_rotate_aliases": alias}}
+
+    show = {"ansible.builtin.debug": {"msg": "restart {{ smtp_users_rotated }}"}}
+    project.write_play("play.yml", role("billing"), show, {"block": [role("nobody")], "rescue": [show]})
+    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": "cache"}
+    run = project.run("ansible-playbook -i inventory play.yml", ANSIBLE_INJECT_FACT_VARS="false", **cache).succeeded()
+    assert re.findall(r"restart (.*)\"", run.output) == ["['billing']", "[]"]
+    assert not any("rotated" in file.read_text(encoding="utf-8") for file in (project.folder / "cache").glob("*"))
+
+
 def test_an_account_that_cannot_be_listed_is_told(project: Project, service: Service, kept: Path) -> None:
     service.add_fault("listSmtp", "authentication_error", skip=1)
     run = rotate(project, aliases=["billing"])

@@ -10,7 +10,7 @@ import dataclasses
 import datetime
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,15 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import Cal
 from ansible_collections.sendclean.email.plugins.module_utils._lag import utc_now
 from ansible_collections.sendclean.email.plugins.module_utils._model import Bindings, Intent, Standby, User
 from ansible_collections.sendclean.email.plugins.plugin_utils._credentials import Difference
-from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import Facts, FileFacts, Finding, ago, findings_of
+from ansible_collections.sendclean.email.plugins.plugin_utils._doctor import (
+    Facts,
+    FileFacts,
+    Finding,
+    ago,
+    claim_of,
+    findings_of,
+    rivals,
+)
 from ansible_collections.sendclean.email.plugins.plugin_utils._doctor_report import is_report, page_of, report_of, whole_report
 
 PATH = "/srv/acme/sendclean_bindings.json"
@@ -169,6 +177,36 @@ def test_what_is_just_to_be_known_needs_none(facts: Facts, code: str | None, tex
     page = page_of(facts, findings)
     assert page.startswith("acme-production: nothing needs a hand\n")
     assert text in page
+
+
+def claim(account: str = "4711", aliases: Sequence[str] = (), purges: bool = False) -> dict[str, Any] | None:
+    """What a host registers."""
+    file = FileFacts("/srv/bindings.json", there=True)
+    return claim_of(
+        Facts("any", base_url="https://a/v1.0", owner_id=account, bindings_file=file, listed=frozenset(aliases), purges=purges)
+    )
+
+
+def test_two_hosts_that_undo_each_others_work_are_told() -> None:
+    purges = "a, b have the same account: with smtp_users_purge each run disables the users of the other."
+    shares = "a, b have the same account: both lists have news, shop, so that each run changes what the other has set."
+    cases: list[tuple[dict[str, Any] | None, dict[str, Any] | None, str | None]] = [
+        (claim(purges=True), claim(), purges),
+        (claim(aliases=["x"]), claim(aliases=["y"], purges=True), purges),
+        (claim(aliases=["shop", "news", "x"]), claim(aliases=["y", "shop", "news"]), shares),
+        # Two teams may share an account.
+        (claim(aliases=["x"]), claim(aliases=["y"]), None),
+        (claim(purges=True, aliases=["x"]), claim("4712", ["x"], True), None),
+        (claim(purges=True), None, None),
+        (None, claim(purges=True), None),
+    ]
+    for one, other, told in cases:
+        for host, claims in (("a", {"a": one, "b": other, "c": claim("5")}), ("b", {"b": other, "a": one, "c": None})):
+            found = [text.partition(" Give one host")[0] for text in rivals(host, claims)]
+            assert found == ([told] if told else []), (one, other)
+    assert len(list(rivals("a", dict.fromkeys("abc", claim(purges=True))))) == 1
+    # What is not known is nobody's.
+    assert claim_of(Facts("a")) is None is claim_of(Facts("a", base_url="https://a", owner_id="1"))
 
 
 def test_the_guide_has_each_code() -> None:

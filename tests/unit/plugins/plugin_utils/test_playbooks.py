@@ -190,14 +190,16 @@ def test_the_doctor_looks_tells_and_writes_down(
     assert (result["changed"], result["in_order"], result["verdict"]) == (False, True, "nothing needs a hand")
     assert result["page"].startswith("production: nothing needs a hand")
     assert result["versions"]["ansible-core"] == "2.19.0"
-    assert step("judge", raw={"__smtp_users_doctor": result, "__smtp_users_doctor_report": {}})[0] == {"changed": False}
+    alone = {"hostvars": {"production": {"__smtp_users_doctor": result}}, "ansible_play_hosts_all": ["production"]}
+    told: dict[str, Any] = {"__smtp_users_doctor_report": {}, **alone}
+    assert step("judge", raw={"__smtp_users_doctor": result, **told})[0] == {"changed": False}
 
     service.create_user(OWNER)
     wrong, _calls = step("doctor", raw=raw, **account)
     assert (wrong["in_order"], wrong["verdict"]) == (False, "1 thing needs a hand")
     assert step("tell", raw={"__smtp_users_doctor": wrong})[0] == {"changed": False}
     assert shown == [wrong["page"]]
-    failed = {"__smtp_users_doctor": wrong, "__smtp_users_doctor_report": {"failure": "no disk"}}
+    failed = {**alone, "__smtp_users_doctor": wrong, "__smtp_users_doctor_report": {"failure": "no disk"}}
     assert step("judge", raw=failed)[0]["msg"] == ["1 thing needs a hand: the page above says what to do", "no disk"]
 
     place = tmp_path / "report.json"
@@ -293,10 +295,24 @@ def test_the_accounts_that_were_compared_are_shown_and_those_that_have_drifted_f
     assert step("judge_drift", raw=hosts["a"])[0]["msg"] == hosts["a"]["__smtp_users_page"]["problems"]
 
 
-def test_a_run_that_would_look_at_nobody_is_refused(step: Step) -> None:
-    assert step("anybody", raw={"__smtp_users_accounts": ["a"]})[0] == {"changed": False}
-    result, _calls = step("anybody", raw={"__smtp_users_accounts": []})
+def test_a_run_that_has_compared_nobody_is_refused(step: Step) -> None:
+    compared = {"__smtp_users_page": step("drift", {"smtp_users": IN_ORDER}, list=[])[0]}
+    enforced = {"__smtp_users_page": step("page", result=IN_ORDER, report_path="")[0]}
+    hosts = {"a": enforced, "b": {}, "c": compared, "d": {"__smtp_users_page": {"skipped": True}}}
+    play = {"hostvars": hosts, "groups": {"all": [*hosts]}}
+    assert step("anybody", raw=play)[0] == {"changed": False}
+    result, _calls = step("anybody", raw={**play, "groups": {"all": ["a", "b", "d"]}})
     assert result["msg"].startswith("sendclean_hosts names no host of the inventory")
+
+
+def test_a_row_that_is_another_hosts_is_nobodys(step: Step, shown: list[str]) -> None:
+    """So run_once registers it."""
+    found = {"__smtp_users_page": step("drift", {"smtp_users": IN_ORDER}, list=[])[0]}
+    both = ["another", "production"]
+    play = {"hostvars": dict.fromkeys(both, found), "ansible_play_hosts_all": both, "ansible_play_batch": both}
+    step("table", raw=play)
+    states = {line.split()[0]: "in order" in line for line in shown[0].splitlines()[1:-1]}
+    assert states["production"] and not states["another"]
 
 
 # --- moving house ---------------------------------------------------------------------------------------------

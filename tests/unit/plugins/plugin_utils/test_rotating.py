@@ -120,7 +120,7 @@ def test_who_is_due_is_switched_and_who_is_past_the_overlap_retires(step: Step) 
         "details": {},
         "deliver": {},
         "hook": None,
-        "ansible_facts": {"smtp_users_rotated": ["billing"]},
+        "rotated": ["billing"],
     }
 
 
@@ -129,7 +129,7 @@ def test_a_dry_run_of_it_says_for_how_long(step: Step) -> None:
     result, calls = step("rotate", answers(smtp_user_rotate=[dry, {**switched(2), "former": None}]), check=True, **OVERLAP)
     assert len(options_of(calls, "smtp_credentials")) == 1
     assert result["told"][0].endswith("while the old one works: billing (for 2 hours)")
-    assert (result["changed"], result["ansible_facts"]) == (True, {"smtp_users_rotated": []})
+    assert (result["changed"], result["rotated"]) == (True, [])
 
 
 def test_by_age_the_module_judges_again(step: Step) -> None:
@@ -153,7 +153,7 @@ def test_who_fails_stops_nobody_else_and_is_told(step: Step) -> None:
     result, calls = step("rotate", answers(smtp_user_rotate=results), **{**OVERLAP, "rotate_aliases": ["billing", "shop"]})
     assert [options["alias"] for options in options_of(calls, "smtp_user_rotate")] == ["billing", "shop", "news"]
     assert result["failure"] == ["no answer"]
-    assert result["ansible_facts"] == {"smtp_users_rotated": ["shop"]}
+    assert result["rotated"] == ["shop"]
 
 
 def test_what_cannot_be_kept_after_it_fails_with_what_was_changed(step: Step) -> None:
@@ -371,4 +371,4 @@ def test_a_rotation_that_failed_after_its_switch_is_left_to_the_next_run(step: S
     result, calls = step("rotate", answers(smtp_user_rotate=[{**switched(8), **FAILED}, {"changed": False}]), **OVERLAP)
     assert (result["failure"], result["told"]) == (["no answer"], ["Nobody has a new password."])
     assert "answered_passwords" not in options_of(calls, "smtp_credentials")[1]
-    assert result["ansible_facts"] == {"smtp_users_rotated": []}
+    assert result["rotated"] == []

@@ -186,7 +186,7 @@ def test_a_password_is_reset_between_two_looks_at_the_file(step: Step) -> None:
         "current_password": "one",
         "max_age_days": None,
     }
-    assert result["ansible_facts"] == {"smtp_users_rotated": ["billing"]}
+    assert result["rotated"] == ["billing"]
     assert (result["changed"], result["failure"]) == (True, [])
     assert "'one'" not in str(result)
 
@@ -202,7 +202,7 @@ def test_a_dry_run_keeps_nothing_after_its_resets(step: Step) -> None:
     assert [name for name, _arguments in calls] == ["smtp_credentials", "smtp_user_info", "smtp_password_reset"]
     assert calls[2][1]["max_age_days"] == 8.0
     assert "(in the real run)" in result["told"][0]
-    assert result["ansible_facts"] == {"smtp_users_rotated": []}
+    assert result["rotated"] == []
 
 
 @pytest.mark.parametrize(
