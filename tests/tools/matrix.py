@@ -42,6 +42,7 @@ THROUGH_ANSIBLE = [
     "tests/integration/test_export.py",
     "tests/integration/test_credentials.py",
     "tests/integration/test_rotate.py",
+    "tests/integration/test_rotate_overlap.py",
 ]
 REQUIREMENTS = stage.ROOT / "tests" / "requirements-pytest.txt"
 
