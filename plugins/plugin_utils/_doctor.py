@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,24 +128,25 @@ def claim_of(facts: Facts) -> dict[str, Any] | None:
     return {"account": account, "aliases": sorted(facts.listed), "purges": facts.purges}
 
 
-def rivals(host: str, claims: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:
-    """Say it if another host has the same account, and each run undoes there what the other one's has done."""
-    own = claims.get(host)
-    others = {other: claim for other, claim in claims.items() if own and claim and claim["account"] == own["account"]}
-    others.pop(host, None)
-    if not own or not others:
-        return
-    shared = {alias for claim in others.values() for alias in claim["aliases"]} & {*own["aliases"]}
-    if own["purges"] or any(claim["purges"] for claim in others.values()):
-        what = "with smtp_users_purge each run disables the users of the other"
-    elif shared:
-        what = f"both lists have {_names(sorted(shared))}, so that each run changes what the other has set"
-    else:
-        return
-    yield (
-        f"{_names(sorted([host, *others]))} have the same account: {what}. "
-        "Give one host both lists, or each host an smtp_users_owner_id of its own"
-    )
+def rivals(claims: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:
+    """Return, for each host whose account is another one's, too, why their runs undo each other's work, if they do."""
+    accounts: dict[tuple[str, ...], dict[str, Mapping[str, Any]]] = {}
+    for host, claim in sorted(claims.items()):
+        if claim:
+            accounts.setdefault(tuple(claim["account"]), {})[host] = claim
+    told = {}
+    for hosts in accounts.values():
+        listed = Counter(alias for claim in hosts.values() for alias in claim["aliases"])
+        shared = sorted(alias for alias, lists in listed.items() if lists > 1)
+        if len(hosts) > 1 and any(claim["purges"] for claim in hosts.values()):
+            what = "with smtp_users_purge each run disables the users of the others"
+        elif shared:
+            what = f"more than one list has {_names(shared)}, so that each run changes what another has set"
+        else:
+            continue
+        advice = "Give one host all lists, or each host an smtp_users_owner_id of its own"
+        told.update(dict.fromkeys(hosts, f"{_names(list(hosts))} have the same account: {what}. {advice}"))
+    return told
 
 
 # ---- what is found ---------------------------------------------------------------------------------------------------

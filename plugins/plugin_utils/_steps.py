@@ -210,21 +210,25 @@ def doctor(node: ControlNode) -> dict[str, Any]:
 
 
 def report(node: ControlNode) -> dict[str, Any]:
-    """Write what was found in all accounts of the play as one file. ``failure`` says why that could not be."""
+    """Write what was found in all accounts of the play as one file, and tell which of them are in each other's way.
+
+    ``failure`` says why the file could not be.
+    """
     from ansible_collections.sendclean.email.plugins.plugin_utils._checkup import write_report
 
+    hosts = node.variables["hostvars"]
+    results = {host: hosts[host].get(_DOCTOR) or {} for host in sorted(node.variables["ansible_play_hosts_all"])}
+    told: dict[str, Any] = {"changed": False, "rivals": rivals({host: result.get("claim") for host, result in results.items()})}
     try:
         path = node.given([_REPORT]).get(_REPORT)
         if path is None:
-            return {"skipped": True}
-        hosts = node.variables["hostvars"]
-        results = [hosts[host].get(_DOCTOR) for host in sorted(node.variables["ansible_play_hosts_all"])]
-        found = [result for result in results if result and "report" in result]
+            return {**told, "skipped": True}
+        found = [result for result in results.values() if "report" in result]
         accounts, versions = [result["report"] for result in found], found[0]["versions"] if found else {}
         write_report(_role.written(_REPORT, os.path.abspath(os.path.expanduser(_role.text(_REPORT, path)))), accounts, versions)
     except SendCleanError as error:
-        return {"changed": False, "failure": str(error)}
-    return {"changed": False}
+        return {**told, "failure": str(error)}
+    return told
 
 
 def drift(node: ControlNode) -> dict[str, Any]:
@@ -264,11 +268,10 @@ def tell(node: ControlNode) -> dict[str, Any]:
 
 def judge(node: ControlNode) -> dict[str, Any]:
     """Fail where something needs a hand. The pages of all accounts are shown before, since failures take much room."""
-    found, failure = node.variables[_DOCTOR], node.variables[f"{_DOCTOR}_report"].get("failure")
+    found, all_accounts = node.variables[_DOCTOR], node.variables[f"{_DOCTOR}_report"]
     problems = [] if found["in_order"] else [f"{found['verdict']}: the page above says what to do"]
-    hosts = node.variables["hostvars"]
-    claims = {host: (hosts[host].get(_DOCTOR) or {}).get("claim") for host in node.variables["ansible_play_hosts_all"]}
-    refuse([*problems, *rivals(host_of(node), claims), *([failure] if failure else [])])
+    others = (all_accounts.get("rivals", {}).get(host_of(node)), all_accounts.get("failure"))
+    refuse([*problems, *(problem for problem in others if problem)])
     return {"changed": False}
 
 
