@@ -83,7 +83,7 @@ deliveries: setup  ## run the recipes of docs/deliver-credentials.md against ser
 
 coverage: setup  ## report the lines and branches of the plugins' utilities that the unit tests do not reach
 	@$(RUN) coverage erase
-	@$(RUN) SENDCLEAN_SEQUENCES="$${SENDCLEAN_SEQUENCES:-200}" coverage run -m pytest -q -n 2 --dist loadgroup tests/unit
+	@$(RUN) coverage run -m pytest -q -n 2 --dist loadgroup tests/unit
 	@$(RUN) coverage combine --quiet
 	@$(RUN) coverage report
 

@@ -28,6 +28,8 @@ _NUMBER = re.compile(r"\s*(\d{1,18}(?:\.\d{0,18})?(?:e\+?\d{1,2})?)\s*", re.ASCI
 _MOST = 10**18
 # What stands for a byte that is no text in its encoding, and half of a pair in JSON's escapes: neither can be written.
 _NO_TEXT = re.compile("[\ud800-\udfff]")
+# A byte that is no UTF-8, as json_in leaves it.
+_BYTE = re.compile("[\udc80-\udcff]")
 
 # What in listings made no sense, with the users that it was about; the inner mapping is used as a set in order.
 Oddities = dict[str, dict[str, None]]
@@ -121,13 +123,19 @@ def is_unknown_path(body: Mapping[str, Any]) -> bool:
 
 def replaced(text: str) -> str:
     """Return a text with the replacement character for all that is no text."""
-    return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
+    return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", _in_latin_1(text))
+
+
+def _in_latin_1(text: str) -> str:
+    """Return a text whose bytes that are no UTF-8 are read as Latin-1, in which the service may write."""
+    return _BYTE.sub(lambda byte: chr(ord(byte[0]) - 0xDC00), text)
 
 
 def name_in(body: Mapping[str, Any]) -> str:
     """Return the name that an answer holds. Raises ValueError where there is none."""
     name = body.get("smtp_user_name")
-    if not isinstance(name, str) or not name.strip() or _NO_TEXT.search(name):
+    name = _in_latin_1(name) if isinstance(name, str) else ""
+    if not name.strip() or _NO_TEXT.search(name):
         raise ValueError("it has no smtp_user_name")
     return name
 
@@ -135,7 +143,7 @@ def name_in(body: Mapping[str, Any]) -> str:
 def password_in(body: Mapping[str, Any]) -> str | None:
     """Return the password of an answer: the examples call it ``password``, the table ``smtp_password``.
 
-    None where there is none, two that differ, or one that cannot be decoded: a wrong one would be worse.
+    None where there is none, two that differ, or one that is no UTF-8: a wrong one would be worse.
     """
     values = {body[key] for key in ("smtp_password", "password") if isinstance(body.get(key), str) and body[key]}
     password: str | None = values.pop() if len(values) == 1 else None

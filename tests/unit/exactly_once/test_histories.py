@@ -4,7 +4,7 @@
 
 """Random histories of an account: tasks, hand changes, lost files, faults, power failures; and what holds after each.
 
-SENDCLEAN_SEQUENCES says how many to run, 300 if it is not set. A failure is printed as the steps that lead to it.
+SENDCLEAN_SEQUENCES says how many to run, 200 if it is not set. A failure is printed as the steps that lead to it.
 """
 
 from __future__ import annotations
@@ -379,7 +379,7 @@ def test_histories(store: str, part: int, stores: Callable[[str], Kept], record_
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=-(int(int(os.environ.get("SENDCLEAN_SEQUENCES", "300")) * share) // -parts),
+            max_examples=-(int(int(os.environ.get("SENDCLEAN_SEQUENCES", "200")) * share) // -parts),
             stateful_step_count=12,
             deadline=None,
             database=None,

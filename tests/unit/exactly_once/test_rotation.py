@@ -129,7 +129,8 @@ POWER = {"renames-lost": ("file", False, 3.0), "renames-kept": ("file", True, 0.
             # A creation or a reset whose answer is lost has the points of one whose answer is not, but for the last.
             "renames-lost": ("create-answer-lost", "reset-answer-lost", "retire-and-reset"),
             "renames-kept": ("create", "create-answer-lost", "retire", "retire-and-reset"),
-            "database": ("create-answer-lost", "retire", "reset-answer-lost", "retire-and-reset"),
+            # Of the others a process of its own is killed at every point: a database has what was committed, either way.
+            "database": ("retire", "retire-and-reset"),
         }.items()
         for name in names
     ],

@@ -84,6 +84,11 @@ PASSWORD = "must not hold a password: libpq finds it in PGPASSWORD, PGPASSFILE o
         (None, None),
         ("postgresql://db/x?sslmode=require", None),
         ("postgres://user@db:5432/x", None),
+        # Of a cloud that has users with a domain; libpq ends the hosts at the slash.
+        ("postgresql://db:5432/x?user=me@corp", None),
+        ("postgresql://db:5432,other:5433/x?sslmode=require&user=me@corp", None),
+        ("postgresql://u:5432?x@db/x", PASSWORD),
+        ("postgresql://u:p/w?x@db/x", PASSWORD),
         ("mysql://db/x", "must be a URL such as postgresql://user@host:5432/database?sslmode=verify-full"),
         (" postgresql://db/x", "must be a URL such as postgresql://user@host:5432/database?sslmode=verify-full"),
         ("postgresql://u:p@db/x", PASSWORD),

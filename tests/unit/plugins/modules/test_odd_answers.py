@@ -214,6 +214,21 @@ def test_a_server_that_wants_all_fields_gets_them(
 # ---- texts that cannot be decoded ------------------------------------------------------------------------------
 
 
+def test_texts_in_latin_1(account: Service, run_module: RunModule, bindings_path: Path) -> None:
+    """Of a user that is to be managed, and of an error. Both are one answer of bytes that are no UTF-8."""
+    name = "smtp\xe9"
+    account.create_user(OWNER, 100, 10, smtp_user_name=name)
+    account.settings = Settings(latin_1=True)
+    options = {"smtp_user_name": name, "total_limit": 200}
+    assert run_module("smtp_user", **options)["operations"] == [
+        {"call": "editSmtp", "smtp_user_name": name, "parameters": {"total_limit": 200}}
+    ]
+    assert name in [user["smtp_user_name"] for user in run_module("smtp_user_info")["smtp_users"]]
+    assert run_module("smtp_user", **options)["changed"] is False
+    account.add_fault("listSmtp", "authentication_error")
+    assert "\xa1\xe9!" in run_module("smtp_user_info").msg
+
+
 def test_a_password_that_cannot_be_decoded_is_never_handed_out(account: Service, run_module: RunModule) -> None:
     account.update_user(OWNER, "smtp1", smtp_password="passw0rd\xe9")
     account.settings = Settings(latin_1=True)
