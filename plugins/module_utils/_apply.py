@@ -195,6 +195,8 @@ class _Creation:
             raise self._lost
         if wanted.alias in self._moves:
             self._record.rename(self._moves[wanted.alias], wanted.alias)
+            # What was begun for the other alias may have taken the place of the creation that was begun with the last write.
+            self._begun = None
             step.changed = step.plan.rename is not None
         if not _may_bind(replace(wanted, renamed_from=None), self._bindings):
             return

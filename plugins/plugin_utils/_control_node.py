@@ -158,6 +158,10 @@ class ControlNode:
                     option, f"notifies {names}, and the play has no handlers: {path}. Use when, with what is changed"
                 )
 
+    def is_blank(self, name: str) -> bool:
+        """Say whether a variable is given, and is an empty text: as one from the environment of a pipeline that is not set."""
+        return name in self.variables and self._evaluated(name) == ""
+
     def _evaluated(self, name: str) -> Any:
         # Where omit is no text, it leaves out what it stands for, which only something in a mapping can be.
         value = self.action._templar.template({"value": self.variables[name]}).get("value")

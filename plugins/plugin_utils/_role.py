@@ -85,7 +85,7 @@ def number(name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)) or "_" in str(value):
             raise ValueError
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise OptionError(name, f"must be a number, not {shown(value)}") from None
 
 

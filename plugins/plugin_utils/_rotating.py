@@ -16,7 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.sendclean.email.plugins.module_utils._document import TIME_FORMAT
-from ansible_collections.sendclean.email.plugins.module_utils._errors import OptionError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import (
+    CredentialsError,
+    OptionError,
+    RoleError,
+    SendCleanError,
+)
+from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
 from ansible_collections.sendclean.email.plugins.module_utils._lag import utc_now
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
@@ -149,6 +155,8 @@ def _known(node: ControlNode, values: Values) -> _Run:
 def _done(run: _Run, choice: Choice) -> Result:
     """Do what was chosen, keep it, and return the result."""
     node = run.node
+    if (choice.reset or choice.rotate or choice.retire) and not node.check_mode:
+        _require_place(run.values)
     bound = [user["alias"] for user in choice.reset if user["alias"] is not None]
     if run.hook and bound and not node.check_mode:
         # Under the same name as before: nothing else would tell that the new one is still to be delivered.
@@ -187,6 +195,15 @@ def _done(run: _Run, choice: Choice) -> Result:
         # Later tasks act on it: a dry run has given nobody another password.
         "rotated": [] if node.check_mode else sorted(done.rotated),
     }
+
+
+def _require_place(values: Values) -> None:
+    """Refuse where the new passwords could not be kept: ``keep``, which has nothing to write before, does not find that out."""
+    path = values.get("credentials_file")
+    if path is not None:
+        problems, _busy = DurableFile(path, "smtp_users_credentials_file", CredentialsError).try_out()
+        if problems:
+            raise RoleError(problems)
 
 
 def _reset(run: _Run, user: Values) -> Result:

@@ -100,6 +100,22 @@ def test_a_later_run_settles_a_creation_that_was_carried_out(
     assert list(bindings["password_times"]) == ["smtp2"]
 
 
+def test_a_renamed_creation_is_begun_anew_although_the_one_before_began_it(
+    service: Service, server: RunningServer, run_module: RunModule, bindings_path: Path, fast: FakeClock
+) -> None:
+    """With the last write of one creation the next one is begun, and its alias then gets what was begun for another."""
+    service.create_user(OWNER, 5, 5, smtp_user_name="smtp1")
+    write_bindings(bindings_path, server.base_url, **intent("smtp1"), known=["smtp1"])
+    service.add_fault("addSmtp", "cut_after", skip=1)
+    users = [
+        {"alias": "first", "total_limit": 7, "hourly_limit": 7},
+        {"alias": "shop", "renamed_from": "billing", "total_limit": 9, "hourly_limit": 9},
+    ]
+    result = run_module("smtp_users", bindings_path=str(bindings_path), users=users)
+    assert not result.failed, result.msg
+    assert (len(service.users(OWNER)), calls(service).count("addSmtp")) == (3, 2)
+
+
 @pytest.mark.parametrize(("timeout", "window"), [(20, 20), (600, 30)])
 def test_a_later_run_repeats_a_creation_that_was_not_carried_out(
     timeout: int,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.sendclean.email.plugins.module_utils._rails import NOTHING_TO_DO
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
+from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import Step
 
 ONE, OTHER = "c" + 31 * "1", "c" + 31 * "2"
 NO_DIGITS = "must be what plan_checksum of a dry run says, hex digits"
@@ -80,6 +81,16 @@ def test_what_is_no_checksum_or_no_mapping_is_refused_by_name(variables: dict[st
 )
 def test_a_host_that_is_not_in_the_mapping_may_do_nothing(values: dict[str, Any], dry: bool, approved: str | None) -> None:
     assert _role.approved_of(values, "production", dry) == ({} if approved is None else {"plan_checksum": approved})
+
+
+@pytest.mark.parametrize("name", ["plan_checksum", "plan_checksums"])
+def test_a_blank_is_no_approval(step: Step, name: str) -> None:
+    """As of a variable that a pipeline has not set. A dry run is how one gets there."""
+    result, calls = step("enforce", list=[], **{name: ""})
+    assert (calls, result["msg"]) == ([], [f"smtp_users_{name} is empty: give what was approved, or leave it out"])
+    for variables, check in (({name: ""}, True), ({name: None}, False)):
+        _result, ((_module, options),) = step("enforce", check=check, list=[], **variables)
+        assert "plan_checksum" not in options
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("validate_certs", "perhaps", 'must be true or false, not "perhaps"'),
     ("timeout", "soon", 'must be a number, not "soon"'),
     ("timeout", True, "must be a number, not true"),
+    ("timeout", 10**400, f"must be a number, not {10**400}"),
     ("timeout", "1_000", 'must be a number, not "1_000"'),
     ("requests_per_minute", 1.5, "must be an integer, not 1.5"),
     ("requests_per_minute", True, "must be an integer, not true"),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from ansible_collections.sendclean.email.plugins.plugin_utils import _rotating
 from ansible_collections.sendclean.email.tests.unit.plugins.plugin_utils.steps import FAILED, Step
 
 PAST, LATER = "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
-FILE = "/srv/c.yml"
+FILE = f"{tempfile.gettempdir()}/c.yml"
 Answers = dict[str, Any]
 
 
@@ -122,6 +123,21 @@ def test_who_is_due_is_switched_and_who_is_past_the_overlap_retires(step: Step) 
         "hook": None,
         "rotated": ["billing"],
     }
+
+
+@pytest.mark.parametrize("variables", [{}, {"rotate_overlap_hours": "2"}])
+def test_nothing_is_reset_whose_password_could_not_be_kept(step: Step, tmp_path: Path, variables: dict[str, Any]) -> None:
+    """The file has all that there is to keep before, so that nothing has to be written yet."""
+    (tmp_path / "c.yml.lock").mkdir()
+    where = {"credentials_file": f"{tmp_path}/c.yml", "rotate_aliases": "billing", **variables}
+    result, calls = step("rotate", answers(), **where)
+    assert not {"smtp_password_reset", "smtp_user_rotate"} & {name for name, _options in calls}
+    assert (result["changed"], result["failure"][0].partition(":")[0].partition(" is a ")[0]) == (
+        False,
+        f"The lock {tmp_path}/c.yml.lock of smtp_users_credentials_file",
+    )
+    dry, _calls = step("rotate", answers(), check=True, **where)
+    assert (dry["changed"], dry["failure"]) == (True, [])
 
 
 def test_a_dry_run_of_it_says_for_how_long(step: Step) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -165,7 +166,7 @@ def test_an_export_that_cannot_be_is_told_also_by_a_dry_run(step: Step, tmp_path
         assert step("export", {"smtp_user_info": FAILED}, check=check)[0]["msg"] == "no answer"
 
 
-ROTATE = {"credentials_file": "/srv/c.yml", "rotate_aliases": "billing"}
+ROTATE = {"credentials_file": f"{tempfile.gettempdir()}/c.yml", "rotate_aliases": "billing"}
 
 
 def test_a_password_is_reset_between_two_looks_at_the_file(step: Step) -> None:
