@@ -192,7 +192,14 @@ def test_a_blank_answer_counts_as_not_given(blank: Any, project: Project, servic
     specs = Path(__file__).resolve().parents[2] / "roles" / "smtp_users" / "meta" / "argument_specs.yml"
     options = [spec["options"] for spec in yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"].values()]
     names = {name for spec in options for name in spec} - {"smtp_users_list"}
+    approvals = {"smtp_users_plan_checksum", "smtp_users_plan_checksums"}
     project.write("blank.yml", yaml.safe_dump(dict.fromkeys(sorted(names), blank)))
+    if blank is not None:
+        # But a blank approves nothing.
+        refused = project.run(f"ansible-playbook -i inventory {PLAYBOOKS} -e @blank.yml").failures["production"]
+        assert refused == [f"{name} is empty: give what was approved, or leave it out" for name in sorted(approvals)]
+        assert service.log == []
+        project.write("blank.yml", yaml.safe_dump(dict.fromkeys(sorted(names - approvals), blank)))
 
     run = project.run(f"ansible-playbook -i inventory {PLAYBOOKS} -e @blank.yml")
 
