@@ -209,7 +209,7 @@ def url_problems(option: str, params: Mapping[str, Any]) -> Iterator[_errors.Opt
     # As libpq reads it: names of parameters may be encoded, too. A password with a slash or a question mark ends no part here.
     names = {unquote(part.partition("=")[0]).lower() for part in url.partition("?")[2].split("&")}
     # But an @ may be in a parameter, such as a user's name, after hosts that have nothing but ports and a slash.
-    hosts = re.match(r"\w+://[^/?:@]*(:\d*)?(,[^/?:@]*(:\d*)?)*/[^?:@]*\?", url)
+    hosts = re.match(r"\w+://[^/?:@,]*(:\d*)?(,[^/?:@,]*(:\d*)?)*/[^?:@]*\?", url)
     if (re.match(r"\w+://.*:.*@", url, re.DOTALL) and not hosts) or names & _SECRETS:
         yield _errors.OptionError(option, "must not hold a password: libpq finds it in PGPASSWORD, PGPASSFILE or a service file")
 

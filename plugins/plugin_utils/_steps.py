@@ -58,9 +58,9 @@ _BESIDE = "__smtp_users_beside"
 def enforce(node: ControlNode) -> dict[str, Any]:
     """Hold the SMTP users to the list, and if a plan was approved by that alone."""
     values, options = main_of(node)
-    names = [_role.PREFIX + name for name in _role.APPROVAL]
     if not node.check_mode:
         # Blank, it does not stand for the approval of anything.
+        names = [_role.PREFIX + name for name in _role.APPROVAL]
         refuse([f"{name} is empty: give what was approved, or leave it out" for name in names if node.is_blank(name)])
     return _hold(node, values, {**options, **_role.approved_of(values, host_of(node), node.check_mode)})
 

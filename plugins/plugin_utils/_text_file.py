@@ -17,8 +17,8 @@ def write(option: str, path: str, text: str, *, keep_rights: bool = False, dry: 
     """Replace a file as a whole: whoever reads it meanwhile, as a monitor does, has the old or the new one.
 
     A symbolic link is written through: what it names gets replaced, not the link. The file gets the mode 0644, or with
-    ``keep_rights`` the rights of the one that is there. ``dry``: only find out whether it could be
-    written. Raises OptionError, which names the option.
+    ``keep_rights`` the rights of the one that is there. ``dry``: only find out whether it could be written. Raises OptionError,
+    which names the option.
     """
     target = os.path.realpath(path)
     try:
