@@ -23,6 +23,7 @@ from ansible_collections.sendclean.email.plugins.module_utils import (
     _bindings,
     _document,
     _files,
+    _lag,
     _planner,
     _postgres,
     _rails,
@@ -167,6 +168,11 @@ def _standby_as(**parts: Any) -> Callable[[Any], Any]:
     return lambda value: replace(parse(value), **parts)
 
 
+def _no_age() -> contextlib.AbstractContextManager[object]:
+    """A listing is as good right after a password as later."""
+    return mock.patch.object(_lag, "is_young", lambda *unused: False)
+
+
 def _no_intent() -> contextlib.AbstractContextManager[object]:
     """Nothing is written down before addSmtp."""
     return mock.patch.object(Record, "record_intent", lambda *unused: None)
@@ -231,6 +237,7 @@ CHANGES: dict[str, Change] = {
     "pauses": _pauses,
     "switch unseen": _switch_unseen,
     "no staged mark": _no_staged_mark,
+    "no age": _no_age,
     "no intent": _no_intent,
     "no look-alikes": _no_look_alikes,
     "no waiting": _no_waiting,

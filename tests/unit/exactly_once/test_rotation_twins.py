@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import FakeClock
+from simulator import Settings
 from unit.exactly_once.kept import Result
 from unit.exactly_once.playground import Account
 from unit.exactly_once.processes import Process
 from unit.exactly_once.sabotage import changed
 from unit.exactly_once.test_crash_points import wait_for_calls
-from unit.exactly_once.test_rotation import DAY, LIMITS, PURGE, ROTATE, STORIES, former_works, one_user, standby_is_off
+from unit.exactly_once.test_rotation import DAY, LIMITS, PURGE, ROTATE, STORIES, both, former_works, one_user, standby_is_off
 
 
 def run(account: Account, under: Sequence[str], module: str = "smtp_user_rotate", **options: Any) -> Result:
@@ -73,6 +74,21 @@ def test_who_is_staged_is_switched_to_by_the_next_run(
     assert bool(result.get("failed")) is not ends
     assert (result.get("smtp_user_name") == account.aliases()["billing"]) is ends
     assert sum(account.carried_out()[call] for call in ("addSmtp", "resetSmtpPassword")) == 1
+
+
+@pytest.mark.parametrize(("under", "works"), [([], True), (["no age"], False)])
+def test_who_was_staged_a_moment_ago_is_not_taken_from_an_older_view(
+    account: Account, clock: FakeClock, under: Sequence[str], works: bool
+) -> None:
+    """There it is still enabled, with the password of before; in truth it has retired, and has a new one."""
+    both(account, clock)
+    account.service.add_fault("editSmtp", "authentication_error", skip=1)
+    assert account.run("smtp_user_rotate", **ROTATE)["failed"]
+    account.service.settings = Settings(listing_age=5)
+    result = run(account, under)
+    active = account.user(account.aliases()["billing"])
+    assert ((active.status, active.smtp_password) == ("Enable", result["smtp_password"])) is works
+    assert account.carried_out()["resetSmtpPassword"] == 1
 
 
 @pytest.mark.parametrize(
