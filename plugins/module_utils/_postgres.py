@@ -142,10 +142,14 @@ class PostgresStore(_stores.Store):
     def write_all(self, documents: Mapping[_stores.Account, bytes], closed: bytes) -> None:
         """Put documents in the place of those that are there, in one transaction that also writes nobody's row."""
         before = {account: version for account, (version, _document) in self.read_all().items()}
-        with self._connected().transaction():
-            for (base_url, owner_id), content in documents.items():
-                self._write(content, before.get((base_url, owner_id), 0), base_url=base_url, owner_id=owner_id)
-            self.replace(closed)
+        try:
+            with _alarm.at_most(_PATIENCE + len(documents)), self._connected().transaction():
+                for (base_url, owner_id), content in documents.items():
+                    self._write(content, before.get((base_url, owner_id), 0), base_url=base_url, owner_id=owner_id)
+                self.replace(closed)
+        except (psycopg.Error, _alarm.TimeIsUp) as error:
+            # Its beginning or its end: what is asked in between has told its own failure.
+            raise self._failure(error) from None
 
     def reopen(self) -> None:
         """Take nobody's row away, so that the accounts can be worked with."""

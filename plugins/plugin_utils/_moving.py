@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -117,7 +118,9 @@ class TablePlace:
             document = load(content, self.store)
             section = section_in(document, account, self.store)
             accounts = whole["accounts"]
-            whole = {**document, **whole, "accounts": accounts}
+            # What any account needs, all of them do in one document.
+            version = max(document["version"], whole["version"])
+            whole = {**document, **whole, "version": version, "accounts": accounts}
             if section:
                 accounts.setdefault(account[0], {})[account[1]] = section
         return whole
@@ -153,13 +156,13 @@ def is_url(value: str) -> bool:
 
 
 def same(place: str, other: str) -> bool:
-    """Say whether two texts name the same place. How one connects to a database does not matter, but for the table."""
+    """Say whether two texts name the same place: a file, also by a link, or a database's table, however one connects to it."""
     return _named(place) == _named(other)
 
 
 def _named(place: str) -> tuple[str, ...]:
     if not is_url(place):
-        return (place,)
+        return (os.path.realpath(place),)
     base, _mark, query = place.partition("?")
     authority, _slash, database = base.partition("://")[2].partition("/")
     hosts = authority.rpartition("@")[2].lower().split(",")

@@ -24,6 +24,7 @@ from ansible_collections.sendclean.email.plugins.module_utils._errors import (
 )
 from ansible_collections.sendclean.email.plugins.module_utils._files import DurableFile
 from ansible_collections.sendclean.email.plugins.module_utils._lag import utc_now
+from ansible_collections.sendclean.email.plugins.module_utils._options import text_problem
 from ansible_collections.sendclean.email.plugins.plugin_utils import _role
 from ansible_collections.sendclean.email.plugins.plugin_utils._control_node import ControlNode
 from ansible_collections.sendclean.email.plugins.plugin_utils._rotation import (
@@ -181,8 +182,6 @@ def _done(run: _Run, choice: Choice) -> Result:
         except SendCleanError as error:
             run.problems.append(str(error))
             details = error.details()
-            if not run.hook:
-                return {"changed": True, "failure": run.problems[0], "details": details}
     _note_problems(run, choice, (*resets, *rotations))
     done = _told(run, updated, resets, rotations, switched)
     return {
@@ -209,9 +208,10 @@ def _require_place(values: Values) -> None:
 def _reset(run: _Run, user: Values) -> Result:
     """Reset the password that a user has. What fails is told at the end, when the passwords of the others are kept."""
     age = {"max_age_days": run.values["rotate_max_age_days"]} if "rotate_max_age_days" in run.values else {}
-    # The password, so that no run resets what another has just reset.
-    guards = {"smtp_user_name": user["smtp_user_name"], "current_password": user["smtp_password"], **age}
-    return run.module("smtp_password_reset", guards, no_log=True)
+    # The password, so that no run resets what another has just reset; but for one that the option refuses, as a mistake.
+    is_refused = any(text_problem("current_password", user["smtp_password"], secret=True))
+    guards = {} if is_refused else {"current_password": user["smtp_password"]}
+    return run.module("smtp_password_reset", {"smtp_user_name": user["smtp_user_name"], **guards, **age}, no_log=True)
 
 
 def _rotate(run: _Run, user: Values, options: Values) -> Result:

@@ -257,8 +257,9 @@ def test_tasks_are_run_where_they_say(account: Project, service: Service) -> Non
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_machine_that_stays_down_keeps_no_other_alias_from_being_delivered(account: Project, waits: bool) -> None:
-    wait = {"name": "Wait", "ansible.builtin.wait_for_connection": {"timeout": 1}, "delegate_to": "{{ smtp_users_rotated_alias }}"}
-    login = {"name": "Log in", "ansible.builtin.command": "touch logged-in", "delegate_to": "{{ smtp_users_rotated_alias }}"}
+    there = {"delegate_to": "{{ smtp_users_rotated_alias }}"}
+    wait = {"name": "Wait", "ansible.builtin.wait_for_connection": {"timeout": 1}, **there}
+    login = {"name": "Log in", "ansible.builtin.command": "touch logged-in", **there}
     account.write("deploy.yml", yaml.safe_dump([*([wait] if waits else []), login, *HOOK]))
     down = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
     machines = {"hosts": {"alerts": down, "billing": {"ansible_connection": "local"}, "shop": {"ansible_connection": "local"}}}

@@ -168,6 +168,7 @@ def test_the_action_of_a_module_imports_no_client() -> None:
                 "_files",
                 "_listed",
                 "_module",
+                "_moving",
                 "_options",
                 "_postgres",
                 "_progress",

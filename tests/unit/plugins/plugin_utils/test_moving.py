@@ -6,17 +6,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import postgres
 import pytest
 from ansible_collections.sendclean.email.plugins.module_utils import _postgres
 from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record, record_at
-from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, SendCleanError
+from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError, LostError, SendCleanError
 from ansible_collections.sendclean.email.plugins.module_utils._model import Intent
 from ansible_collections.sendclean.email.plugins.plugin_utils import _moving
 from ansible_collections.sendclean.email.plugins.plugin_utils._moving import move, place_at
@@ -278,6 +281,68 @@ def test_what_names_a_database_in_another_way_is_the_same() -> None:
         assert not _moving.same(url, other)
     assert not _moving.same(url, f"{url}?sslmode=require&sendclean_table=other")
     assert not _moving.same(url, "/srv/bindings.json")
+
+
+def test_a_link_names_the_same_file(tmp_path: Path) -> None:
+    """Its lock is the file's: who waited for both would wait for itself."""
+    file, link = tmp_path / "bindings.json", tmp_path / "link.json"
+    fill(str(file))
+    link.symlink_to(file)
+    for places in ((file, link), (link, file)):
+        assert _moving.same(*map(str, places))
+        with pytest.raises(SendCleanError, match="sendclean_to is the same place as sendclean_from"):
+            moved(*map(str, places))
+    assert holds(str(link)) == EVERYTHING
+
+
+@pytest.mark.parametrize("places", KINDS, indirect=True)
+def test_who_takes_turns_is_nobody_else_s_for_older_versions_there_either(places: tuple[str, str]) -> None:
+    """A version that knows no standbys refuses the document: to it, they would be users to purge."""
+    fill(places[0], {"version": 1, "accounts": {BASE: {"4710": {"aliases": {"news": "smtp8"}}}}})
+    one = record(places[0])
+    with one.lock():
+        one.read()
+        one.rebind({"billing": "smtp1"}, [], [])
+        one.stage("billing", "smtp2", datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc))
+    one.close()
+    moved(*places)
+    target = place_at(places[1])
+    assert target.read()["version"] == 2
+    target.store.close()
+
+
+@pytest.mark.parametrize("places", ["file-database"], indirect=True)
+@pytest.mark.parametrize("when", ["BEGIN", "COMMIT"])
+def test_a_connection_that_ends_with_the_transaction_is_told(
+    places: tuple[str, str], when: str, server: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(places[0])
+    connected = _postgres.PostgresStore._connected
+
+    def ends(store: _postgres.PostgresStore) -> Any:
+        connection = connected(store)
+        transaction = connection.transaction
+
+        @contextlib.contextmanager
+        def doomed() -> Iterator[None]:
+            pid = connection.info.backend_pid
+            with contextlib.ExitStack() as stack:
+                if when == "COMMIT":
+                    stack.enter_context(transaction())
+                    yield
+                server.ask(f"select pg_terminate_backend({pid}, 5000)")
+                if when == "BEGIN":
+                    stack.enter_context(transaction())
+
+        return mock.Mock(wraps=connection, transaction=doomed, closed=connection.closed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_postgres.PostgresStore, "_connected", ends)
+        with pytest.raises(LostError, match="was lost while this task held its lock"):
+            moved(*places)
+    assert holds(places[0]) == EVERYTHING
+    assert moved(*places)["changed"]
+    assert holds(places[1]) == EVERYTHING
 
 
 @pytest.mark.parametrize("places", ["database-file"], indirect=True)

@@ -174,12 +174,23 @@ def test_who_fails_stops_nobody_else_and_is_told(step: Step) -> None:
 
 def test_what_cannot_be_kept_after_it_fails_with_what_was_changed(step: Step) -> None:
     broken = {**FAILED, "error": {"code": "a"}, "create_table": "create", "other": 1}
-    result, _calls = step("rotate", answers(smtp_credentials=[KEPT, broken]), **OVERLAP)
-    assert result == {"changed": True, "failure": "no answer", "details": {"error": {"code": "a"}, "create_table": "create"}}
+    rotations = [switched(8), {**switched(2), "former": None}]
+    result, _calls = step("rotate", answers(smtp_credentials=[KEPT, broken], smtp_user_rotate=rotations), **OVERLAP)
+    assert (result["changed"], result["failure"], result["rotated"]) == (True, ["no answer"], ["billing"])
+    assert result["told"][0].endswith(f"redeploy what uses it while the old one works: billing (until {LATER})")
     result, _calls = step("rotate", answers(smtp_credentials=broken), **OVERLAP)
     assert result == {"changed": False, "failure": "no answer", "details": {"error": {"code": "a"}, "create_table": "create"}}
     told, _calls = step("judge_rotation", raw={"__smtp_users_rotation": result})
     assert told == {"failed": True, "msg": "no answer", "error": {"code": "a"}, "create_table": "create"}
+
+
+@pytest.mark.parametrize(
+    ("password", "guards"), [("ends in white space ", {}), (" ", {}), (None, {}), ("p w", {"current_password": "p w"})]
+)
+def test_a_password_that_the_guard_refuses_can_be_reset(step: Step, password: Any, guards: dict[str, str]) -> None:
+    info = {"smtp_users": [user(1, "billing", smtp_password=password)]}
+    _result, calls = step("rotate", answers(smtp_user_info=info), credentials_file=FILE, rotate_aliases="billing")
+    assert options_of(calls, "smtp_password_reset") == [{"smtp_user_name": "smtp1", **guards}]
 
 
 def test_whose_credentials_are_only_now_kept_retires_later(step: Step) -> None:
