@@ -167,13 +167,15 @@ def plan_purge(
 ) -> list[_planner.Plan]:
     """Return what disables every enabled user in the purge's scope that no plan is about and no pattern spares."""
     named = {plan.user.smtp_user_name for plan in plans if plan.user}
+    made = {standby.smtp_user_name for alias in bindings.intents if (standby := _standby(alias, listing, bindings))}
     unwanted = [
         name
         for name, user in sorted(listing.items())
         if user.status == _model.ENABLE
         and name not in named
-        # Who takes turns with a user goes with nobody's purge, but with its time.
+        # Who takes turns with a user, or will, goes with nobody's purge, but with its time.
         and bindings.standby_of(name) is None
+        and name not in made
         and (purge.scope == "account" or bindings.alias_of(name) is not None)
         and not any(fnmatchcase(name, pattern) for pattern in purge.exclude)
     ]

@@ -110,6 +110,14 @@ class ControlNode:
             raise RoleError(problems)
         return given
 
+    def registered(self, name: str, key: str) -> Mapping[str, Any]:
+        """Return what a task before this one has registered, with that key. Raises RoleError where it was left out."""
+        found = self.variables.get(name)
+        if not found or key not in found:
+            raise RoleError(["a task before this one was left out, as with --step: run all of them"])
+        result: Mapping[str, Any] = found
+        return result
+
     @property
     def omit(self) -> Any:
         """Return Ansible's variable omit: text before ansible-core 2.19, and since then nobody ever sees it."""

@@ -78,7 +78,7 @@ def table(node: ControlNode) -> dict[str, Any]:
 
 def judge_drift(node: ControlNode) -> dict[str, Any]:
     """Fail where an account has drifted, or could not be compared."""
-    problems = node.variables[_REGISTERED]["problems"]
+    problems = node.registered(_REGISTERED, "problems")["problems"]
     if problems:
         raise RoleError(problems)
     return {"changed": False}

@@ -266,15 +266,15 @@ def anybody(node: ControlNode) -> dict[str, Any]:
 
 def tell(node: ControlNode) -> dict[str, Any]:
     """Show the page of an account."""
-    node.show(node.variables[_DOCTOR]["page"])
+    node.show(node.registered(_DOCTOR, "page")["page"])
     return {"changed": False}
 
 
 def judge(node: ControlNode) -> dict[str, Any]:
     """Fail where something needs a hand. The pages of all accounts are shown before, since failures take much room."""
-    found, all_accounts = node.variables[_DOCTOR], node.variables[f"{_DOCTOR}_report"]
+    found, all_accounts = node.registered(_DOCTOR, "verdict"), node.registered(f"{_DOCTOR}_report", "rivals")
     problems = [] if found["in_order"] else [f"{found['verdict']}: the page above says what to do"]
-    others = (all_accounts.get("rivals", {}).get(host_of(node)), all_accounts.get("failure"))
+    others = (all_accounts["rivals"].get(host_of(node)), all_accounts.get("failure"))
     refuse([*problems, *(problem for problem in others if problem)])
     return {"changed": False}
 

@@ -124,6 +124,17 @@ def test_whom_an_earlier_run_has_made_has_the_limits_of_today(run: Run, service:
 
 
 @pytest.mark.parametrize("check", [True, False])
+def test_whom_an_earlier_run_has_made_is_not_purged(run: Run, service: Service, clock: FakeClock, check: bool) -> None:
+    second = lose_a_creation(run, service, clock)
+    purge: dict[str, Any] = {"users": [{"alias": "billing", **LIMITS}], "purge": True, "purge_scope": "account", "check": check}
+    assert run("smtp_users", **purge)["changed"] is False
+    stranger = service.create_user(OWNER, total_limit=7, hourly_limit=7).smtp_user_name
+    assert [step["smtp_user_name"] for step in run("smtp_users", **purge)["operations"]] == [stranger]
+    assert run("smtp_user_rotate", alias="billing", check=check)["smtp_user_name"] == second
+    assert users(service)[second].status == "Enable"
+
+
+@pytest.mark.parametrize("check", [True, False])
 def test_who_cannot_be_told_from_somebody_else_s_user_is_not_taken(
     run: Run, service: Service, clock: FakeClock, check: bool
 ) -> None:

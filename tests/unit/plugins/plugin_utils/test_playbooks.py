@@ -190,14 +190,14 @@ def test_the_doctor_looks_tells_and_writes_down(
     assert (result["changed"], result["in_order"], result["verdict"]) == (False, True, "nothing needs a hand")
     assert result["page"].startswith("production: nothing needs a hand")
     assert result["versions"]["ansible-core"] == "2.19.0"
-    assert step("judge", raw={"__smtp_users_doctor": result, "__smtp_users_doctor_report": {}})[0] == {"changed": False}
+    assert step("judge", raw={"__smtp_users_doctor": result, "__smtp_users_doctor_report": {"rivals": {}}})[0] == {"changed": False}
 
     service.create_user(OWNER)
     wrong, _calls = step("doctor", raw=raw, **account)
     assert (wrong["in_order"], wrong["verdict"]) == (False, "1 thing needs a hand")
     assert step("tell", raw={"__smtp_users_doctor": wrong})[0] == {"changed": False}
     assert shown == [wrong["page"]]
-    failed = {"__smtp_users_doctor": wrong, "__smtp_users_doctor_report": {"failure": "no disk"}}
+    failed = {"__smtp_users_doctor": wrong, "__smtp_users_doctor_report": {"rivals": {}, "failure": "no disk"}}
     assert step("judge", raw=failed)[0]["msg"] == ["1 thing needs a hand: the page above says what to do", "no disk"]
 
     place = tmp_path / "report.json"
@@ -291,6 +291,14 @@ def test_the_accounts_that_were_compared_are_shown_and_those_that_have_drifted_f
     assert {"a", "b", "broken"} <= {*accounts} and not {"elsewhere", "later"} & {*accounts}
     assert step("judge_drift", raw=hosts["b"])[0] == {"changed": False}
     assert step("judge_drift", raw=hosts["a"])[0]["msg"] == hosts["a"]["__smtp_users_page"]["problems"]
+
+
+@pytest.mark.parametrize("name", ["judge_drift", "tell", "judge"])
+@pytest.mark.parametrize("found", [None, {"skipped": True, "changed": False}])
+def test_what_was_left_out_is_told_by_who_needs_it(name: str, found: Any, step: Step) -> None:
+    raw = {"__smtp_users_page": found, "__smtp_users_doctor": found, "__smtp_users_doctor_report": found} if found else {}
+    result, _calls = step(name, raw=raw)
+    assert result["failed"] and result["msg"] == ["a task before this one was left out, as with --step: run all of them"]
 
 
 def test_a_run_that_has_compared_nobody_is_refused(step: Step) -> None:
