@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Optional
 
@@ -31,7 +32,9 @@ def add_once(client: _client.Client, record: _bindings.Record, alias: str, inten
             if error.outcome is _errors.Outcome.REFUSED:
                 # Surely nothing was created by this call; of an earlier one whose answer was lost that is not so sure.
                 if attempt == 1:
-                    record.drop_intent(alias)
+                    # Why it was refused is what matters. An intent that stays is settled by the next run.
+                    with contextlib.suppress(_errors.BindingsError):
+                        record.drop_intent(alias)
                 raise
             name = _find(client, record, recognise)
             if name is None and (error.outcome is _errors.Outcome.UNKNOWN or attempt == _client.MAX_ATTEMPTS):

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.sendclean.email.plugins.module_utils._bindings import Record
+from ansible_collections.sendclean.email.plugins.module_utils._errors import BindingsError
 from ansible_collections.sendclean.email.tests.unit.plugins.helpers import (
     OWNER,
     FakeClock,
@@ -52,6 +54,32 @@ def test_a_lost_answer_of_a_creation_leaves_one_user_bound_and_is_told_as_one_ca
     assert made["smtp_user"]["smtp_user_name"] == user.smtp_user_name
     assert made["operations"] == [{**ADD, "smtp_user_name": user.smtp_user_name}]
     assert len(service.calls("addSmtp")) == calls
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_refusal_is_told_whether_or_not_it_can_be_written_down(
+    service: Service,
+    server: RunningServer,
+    run_module: RunModule,
+    bindings_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fast: FakeClock,
+    writes: bool,
+) -> None:
+    """As where the disk is full just then. The next run creates the user, and no second one."""
+
+    def full(*unused: Any) -> None:
+        raise BindingsError("no space left")
+
+    service.add_fault("addSmtp", "validation_error")
+    with monkeypatch.context() as patch:
+        if not writes:
+            patch.setattr(Record, "drop_intent", full)
+        refused = run_module("smtp_user", bindings_path=str(bindings_path), **BY_ALIAS, **BOTH_LIMITS).result
+    assert (refused["failed"], refused["error"]["name"]) == (True, "ValidationError")
+    assert ("intents" in read_bindings(bindings_path, server.base_url)) is not writes
+    assert run_module("smtp_user", bindings_path=str(bindings_path), **BY_ALIAS, **BOTH_LIMITS)["changed"]
+    assert len(service.users(OWNER)) == 1
 
 
 def test_a_lost_creation_is_repeated_only_after_several_listings_over_the_seconds_of_timeout(

@@ -190,7 +190,9 @@ def test_the_doctor_looks_tells_and_writes_down(
     assert (result["changed"], result["in_order"], result["verdict"]) == (False, True, "nothing needs a hand")
     assert result["page"].startswith("production: nothing needs a hand")
     assert result["versions"]["ansible-core"] == "2.19.0"
-    assert step("judge", raw={"__smtp_users_doctor": result, "__smtp_users_doctor_report": {"rivals": {}}})[0] == {"changed": False}
+    assert step("judge", raw={"__smtp_users_doctor": result, "__smtp_users_doctor_report": {"rivals": {}}})[0] == {
+        "changed": False
+    }
 
     service.create_user(OWNER)
     wrong, _calls = step("doctor", raw=raw, **account)
