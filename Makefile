@@ -15,7 +15,8 @@ STAGED := $(BUILD)/ansible_collections/sendclean/email
 # Most of what is installed is never imported: Python compiles the rest when it is.
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
 # How the tools are run: those of .venv, with a home folder of their own and the installed collection.
-RUN := env HOME="$(BUILD)/home" PATH="$(VENV)/bin:$(PATH)" ANSIBLE_HOME="$(BUILD)/home/.ansible" \
+# Whatever the environment says, Python keeps what it has compiled: each run of Ansible starts several processes.
+RUN := env HOME="$(BUILD)/home" PATH="$(VENV)/bin:$(PATH)" ANSIBLE_HOME="$(BUILD)/home/.ansible" PYTHONDONTWRITEBYTECODE= \
 	ANSIBLE_COLLECTIONS_PATH="$(BUILD)/installed" ANSIBLE_PYTHON_INTERPRETER="$(VENV)/bin/python"
 # The same with the staged copy instead, for the tools that look at the sources.
 RUN_STAGED := cd "$(STAGED)" && $(RUN) ANSIBLE_COLLECTIONS_PATH="$(BUILD)"
