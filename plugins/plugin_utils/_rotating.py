@@ -176,17 +176,18 @@ def _done(run: _Run, choice: Choice) -> Result:
     }
     updated = set(run.kept["updated"])
     details: Values = {}
+    kept = True
     if (resets or rotations) and not node.check_mode:
         try:
             updated |= set(run.keep(answered)["updated"])
         except SendCleanError as error:
             run.problems.append(str(error))
-            details = error.details()
+            details, kept = error.details(), False
     _note_problems(run, choice, (*resets, *rotations))
     done = _told(run, updated, resets, rotations, switched)
     return {
         "changed": bool(done.rotated or done.retired or done.formers),
-        "told": list(told_of(done, node.check_mode, run.hook is not None)),
+        "told": list(told_of(done, node.check_mode, run.hook is not None, kept)),
         "failure": failure_of(run.problems, leaked_and_kept(run.values, run.users)),
         "details": details,
         "deliver": {} if node.check_mode or not run.hook else _to_deliver(run, updated, resets, switched),

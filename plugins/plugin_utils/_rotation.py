@@ -139,10 +139,11 @@ class Done:
     again: Sequence[str] = ()
 
 
-def told_of(done: Done, dry: bool, delivers: bool) -> Iterator[str]:
-    """Yield what a person has to know. ``delivers``: the user's own tasks do."""
+def told_of(done: Done, dry: bool, delivers: bool, kept: bool = True) -> Iterator[str]:
+    """Yield what a person has to know. ``delivers``: the user's own tasks do. ``kept``: the credentials file has what is new."""
     would = " (in the real run)" if dry else ""
-    todo = "which smtp_users_rotate_deploy_tasks delivers" if delivers else "redeploy what uses it"
+    people = "redeploy what uses it" if kept else "which the next run keeps"
+    todo = "which smtp_users_rotate_deploy_tasks delivers" if delivers else people
     reset = sorted(alias for alias in done.rotated if alias not in done.until)
     switched = [f"{alias} ({done.until[alias]})" for alias in sorted(done.rotated) if alias in done.until]
     if reset:

@@ -119,7 +119,8 @@ def test_who_was_switched_and_not_stored_is_stored_before_anybody_retires(accoun
     service.add_fault("listSmtp", "authentication_error", skip=5)
     run = rotate(account, aliases="billing", hours=0)
     assert not service.faults
-    assert "Token MissMatch" in run.failures["production"]
+    assert "Token MissMatch" in run.failures["production"][0]
+    assert "have a new user with a new password, which the next run keeps while the old one works: billing" in run.output
     assert (writes(service), stored(account), can_log_in(service, old)) == ({"addSmtp": 1}, old, ALIASES)
 
     # Nor by a run that cannot keep it either.

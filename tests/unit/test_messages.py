@@ -67,6 +67,7 @@ NO_MESSAGES = {
     "These users have<would> a new password, <todo>: <reset>",
     "These aliases have<would> a new user with a new password, <todo> while the old one works: <switched>",
     "redeploy what uses it",
+    "which the next run keeps",
     "which smtp_users_rotate_deploy_tasks delivers",
     "for <values> hours",
     "the next run",

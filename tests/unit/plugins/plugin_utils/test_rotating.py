@@ -177,7 +177,7 @@ def test_what_cannot_be_kept_after_it_fails_with_what_was_changed(step: Step) ->
     rotated = answers(smtp_credentials=[KEPT, broken], smtp_user_rotate=[switched(8), {"changed": False}])
     result, _calls = step("rotate", rotated, **OVERLAP)
     assert (result["changed"], result["failure"], result["rotated"]) == (True, ["no answer"], ["billing"])
-    assert result["told"][0].endswith(f"redeploy what uses it while the old one works: billing (until {LATER})")
+    assert result["told"][0].endswith(f"which the next run keeps while the old one works: billing (until {LATER})")
     result, _calls = step("rotate", answers(smtp_credentials=broken), **OVERLAP)
     assert result == {"changed": False, "failure": "no answer", "details": {"error": {"code": "a"}, "create_table": "create"}}
     told, _calls = step("judge_rotation", raw={"__smtp_users_rotation": result})
