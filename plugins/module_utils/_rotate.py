@@ -165,10 +165,10 @@ def _list(client: _client.Client, bindings: _model.Bindings, alias: str) -> _mod
     """List the account, again while who was created a moment ago, or may have been by an earlier run, does not show."""
     if alias not in bindings.intents:
         standby = bindings.standbys.get(alias)
-        names = [standby.smtp_user_name] if standby else []
+        other = standby.smtp_user_name if standby else None
         # Whom an earlier run has staged a moment ago an older view shows as it was before: enabled, with its old password.
-        staged = set(names) if standby and standby.staged else set()
-        return _lag.list_with_young(client, bindings, [alias, *names], lambda user: user.smtp_user_name not in staged)
+        staged = other if standby and standby.staged else None
+        return _lag.list_with_young(client, bindings, [alias, other], lambda user: user.smtp_user_name != staged)
     listing: _model.Listing = {}
     for listing in client.listings(_lag.lost_answer_window(client)):
         # The user itself may show up beside one that is somebody else's.

@@ -270,7 +270,7 @@ def test_a_machine_that_stays_down_keeps_no_other_alias_from_being_delivered(acc
     run = rotate(account, aliases="alerts,billing,shop", hours=0)
     delivered = [deliveries(account)]
     assert (run.returncode, delivered) == ((2, [["billing", "shop"]]) if waits else (4, [[]]))
-    while sum(delivered, []) != ["billing", "shop"] and len(delivered) < 20:
+    while len(sum(delivered, [])) < 2 and len(delivered) < 20:
         # In any order: which of them come before the machine that is down is chance.
         assert rotate(account, max_age_days=1000, hours=0).returncode == 4
         delivered.append(deliveries(account))
